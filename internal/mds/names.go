@@ -1,5 +1,7 @@
 package mds
 
+import "slices"
+
 // Class groups providers by the platform that makes them, as the registration
 // campaign needs it (PK-160).
 type Class string
@@ -39,10 +41,13 @@ type Member struct {
 	Detail string // which edition, where there are several
 }
 
-// Providers gives our own table (specification PK §5.5, WA-66). The facts are
-// public; the table is ours. The slice is the caller's.
-func Providers() []Provider {
-	return []Provider{
+// Providers gives our own table. The slice is the caller's, the members are not.
+func Providers() []Provider { return slices.Clone(providers) }
+
+var (
+	// providers is our own table (specification PK §5.5, WA-66): the facts are
+	// public, the table is ours. Nobody changes it.
+	providers = []Provider{
 		{"Microsoft Authenticator", ClassAuthenticator, DeviceBound, []Member{
 			{id("de1e552d-db1d-4423-a619-566b625cdc84"), "Android"},
 			{id("90a3ccdf-635c-4729-a248-9b709135078f"), "iOS"}}},
@@ -65,9 +70,18 @@ func Providers() []Provider {
 		{"KeePassXC", ClassOther, SyncUnknown, one("fdb141b2-5d84-443e-8a35-4698c205a502")},
 		{"LastPass", ClassOther, Synced, one("b78a0a55-6ef8-d246-a042-ba0f6d55050c")},
 	}
-}
+	providerByID = func() map[AAGUID]Provider {
+		out := map[AAGUID]Provider{}
+		for _, p := range providers {
+			for _, m := range p.Members {
+				out[m.AAGUID] = p
+			}
+		}
+		return out
+	}()
+)
 
-// id reads an AAGUID of the table above; a test parses them all.
+// id reads an AAGUID of the table above; a misspelt one stops every test.
 func id(s string) AAGUID {
 	v, err := ParseAAGUID(s)
 	if err != nil {
@@ -80,14 +94,8 @@ func one(s string) []Member { return []Member{{AAGUID: id(s)}} }
 
 // ProviderOf finds the provider of an AAGUID in our own table.
 func ProviderOf(aaguid AAGUID) (Provider, bool) {
-	for _, p := range Providers() {
-		for _, m := range p.Members {
-			if m.AAGUID == aaguid {
-				return p, true
-			}
-		}
-	}
-	return Provider{}, false
+	p, ok := providerByID[aaguid]
+	return p, ok
 }
 
 // ProviderName gives the name in our own table, "" if it has none.

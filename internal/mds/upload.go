@@ -55,6 +55,10 @@ func ParseUpload(text []byte) (Upload, error) {
 	if len(text) > maxUpload {
 		return Upload{}, badUpload("", "The file is larger than %d MB. Upload one model or one family of models at a time.", maxUpload>>20)
 	}
+	return parseUpload(text)
+}
+
+func parseUpload(text []byte) (Upload, error) {
 	if err := checkShape(text); err != nil {
 		return Upload{}, badUpload("", "The file is not JSON (%v). Check where it was cut off.", err)
 	}
@@ -184,5 +188,5 @@ func DecodeUpload(data, key []byte) (Upload, error) {
 	if err != nil {
 		return Upload{}, err
 	}
-	return ParseUpload(content)
+	return parseUpload(content)
 }
