@@ -179,3 +179,15 @@ func (p *profile) listFailure(a AAGUID) string {
 func (p *profile) lacksAttestation(op Operation, pk Facts) bool {
 	return op != SignIn && p.attested && !pk.Trusted
 }
+
+// Eligible decides whether any passkey could be wanted of this person for op,
+// before there is one: what Allowed says about the person alone (PK-138).
+// By stays empty.
+func Eligible(op Operation, memberOf []string, userID string, s *Snapshot) Decision {
+	var small [setWords]uint64
+	state := s.applicable(memberOf, userID, s.emptySet(&small))
+	if state == Applies && op == Register && !s.selfService {
+		state = SelfServiceOff
+	}
+	return Decision{Allowed: state == Applies, State: state}
+}

@@ -157,7 +157,7 @@ func (b restrictionsBody) restrictions(at string) (k KeyRestrictions, err error)
 	for i, s := range *b.AaGuids {
 		a, ok := ParseAAGUID(strings.TrimSpace(s))
 		if !ok {
-			return k, problem.New(problem.Invalid, "invalidAaguid", "%q is not an AAGUID. Write it like 90a3ccdf-635c-4729-a248-9b709135078f.", clip(s, 60)).On(fmt.Sprintf("%s/aaGuids/%d", at, i))
+			return k, problem.New(problem.Invalid, "aaguidInvalid", "%q is not an AAGUID. Write it like 90a3ccdf-635c-4729-a248-9b709135078f.", clip(s, 60)).On(fmt.Sprintf("%s/aaGuids/%d", at, i))
 		}
 		if !seen[a] {
 			seen[a] = true

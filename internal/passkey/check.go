@@ -73,7 +73,7 @@ func (p Profile) check(at string) error {
 		pointer := fmt.Sprintf("%s/keyRestrictions/aaGuids/%d", at, i)
 		a, ok := ParseAAGUID(s)
 		if !ok {
-			return problem.New(problem.Invalid, "invalidAaguid", "%q is not an AAGUID. Write it like 90a3ccdf-635c-4729-a248-9b709135078f.", clip(s, 60)).On(pointer)
+			return problem.New(problem.Invalid, "aaguidInvalid", "%q is not an AAGUID. Write it like 90a3ccdf-635c-4729-a248-9b709135078f.", clip(s, 60)).On(pointer)
 		}
 		if a.IsZero() && k.EnforcementType == Allow {
 			return problem.New(problem.Invalid, "zeroAaguidInAllowList", "The all-zero AAGUID means that a passkey does not name its model, so it can never match an allow list. Remove it.").On(pointer)
