@@ -34,6 +34,7 @@ type Config struct {
 	SMTP           string // CARDEA_SMTP: smtp://user:password@host:port; "" sends no mail
 	MailFrom       string // CARDEA_MAIL_FROM
 	LogFormat      string // CARDEA_LOG_FORMAT: text or json
+	MetricsFrom    string // CARDEA_METRICS_FROM: who besides loopback may read /metrics
 	Demo           bool   // set by `cardea demo` only
 }
 
@@ -47,7 +48,7 @@ type Setting struct {
 
 // Settings lists all settings in the order of the documentation.
 var Settings = []Setting{
-	{"CARDEA_PUBLIC_URL", "address at which browsers and applications reach Cardea", "http://localhost:8080", false, func(c *Config) *string { return &c.PublicURL }},
+	{"CARDEA_PUBLIC_URL", "address at which browsers and applications reach Cardea; empty is localhost at the port it listens on", "", false, func(c *Config) *string { return &c.PublicURL }},
 	{"CARDEA_LISTEN", "address to listen on", "127.0.0.1:8080", false, func(c *Config) *string { return &c.Listen }},
 	{"CARDEA_DATA_DIR", "folder for the SQLite database, the master key and the local CA", "data", false, func(c *Config) *string { return &c.DataDir }},
 	{"CARDEA_DATABASE_URL", "postgres://… for PostgreSQL; empty is SQLite in the data folder", "", true, func(c *Config) *string { return &c.DatabaseURL }},
@@ -62,6 +63,7 @@ var Settings = []Setting{
 	{"CARDEA_METADATA_ACCEPT_TERMS", "name of who accepted https://fidoalliance.org/metadata/metadata-legal-terms/; needed to fetch", "", false, func(c *Config) *string { return &c.MetadataTerms }},
 	{"CARDEA_SMTP", "smtp://user:password@host:587 for outgoing mail; empty sends none", "", true, func(c *Config) *string { return &c.SMTP }},
 	{"CARDEA_MAIL_FROM", "sender of outgoing mail", "", false, func(c *Config) *string { return &c.MailFrom }},
+	{"CARDEA_METRICS_FROM", "addresses or ranges, comma separated, that may read /metrics besides this machine", "", false, func(c *Config) *string { return &c.MetricsFrom }},
 	{"CARDEA_LOG_FORMAT", "text or json", "text", false, func(c *Config) *string { return &c.LogFormat }},
 }
 
@@ -87,7 +89,8 @@ type checked struct {
 	Config
 	url     *url.URL
 	rpID    string
-	proxies []netip.Prefix
+	proxies []netip.Prefix // whose X-Forwarded-For counts
+	metrics []netip.Prefix // who may read /metrics besides loopback
 }
 
 // Check validates c and names the first setting that is wrong, in words for
@@ -99,6 +102,20 @@ func (c Config) check() (checked, error) {
 		return checked{}, problem.New(problem.Invalid, "badSetting", "%s: "+format, append([]any{setting}, args...)...)
 	}
 	k := checked{Config: c}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return bad("CARDEA_LISTEN", "%q is not host:port.", c.Listen)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return bad("CARDEA_LISTEN", "%q is not a port.", port)
+	}
+	if c.PublicURL == "" {
+		scheme := "http"
+		if c.TLS != "" || c.TLSCert != "" {
+			scheme = "https"
+		}
+		c.PublicURL = scheme + "://localhost:" + port
+	}
 	u, err := url.Parse(c.PublicURL)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return bad("CARDEA_PUBLIC_URL", "%q is not an address like https://id.example.com.", c.PublicURL)
@@ -125,13 +142,6 @@ func (c Config) check() (checked, error) {
 	if net.ParseIP(u.Hostname()) != nil {
 		return bad("CARDEA_PUBLIC_URL", "passkeys need a host name; an IP address does not do.")
 	}
-	host, port, err := net.SplitHostPort(c.Listen)
-	if err != nil {
-		return bad("CARDEA_LISTEN", "%q is not host:port.", c.Listen)
-	}
-	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		return bad("CARDEA_LISTEN", "%q is not a port.", port)
-	}
 	if c.Demo && !loopback(host) {
 		return bad("CARDEA_LISTEN", "the demo has invented people and no protection; it listens on loopback only, not on %q.", host)
 	}
@@ -147,19 +157,11 @@ func (c Config) check() (checked, error) {
 	if (c.TLS != "" || c.TLSCert != "") && u.Scheme != "https" {
 		return bad("CARDEA_PUBLIC_URL", "Cardea serves https here, so the public address must begin with https://.")
 	}
-	for part := range strings.SplitSeq(c.TrustedProxies, ",") {
-		if part = strings.TrimSpace(part); part == "" {
-			continue
-		}
-		prefix, err := netip.ParsePrefix(part)
-		if err != nil {
-			addr, err := netip.ParseAddr(part)
-			if err != nil {
-				return bad("CARDEA_TRUSTED_PROXIES", "%q is neither an address nor a range.", part)
-			}
-			prefix = netip.PrefixFrom(addr, addr.BitLen())
-		}
-		k.proxies = append(k.proxies, prefix)
+	if k.proxies, err = ranges(c.TrustedProxies); err != nil {
+		return bad("CARDEA_TRUSTED_PROXIES", "%v", err)
+	}
+	if k.metrics, err = ranges(c.MetricsFrom); err != nil {
+		return bad("CARDEA_METRICS_FROM", "%v", err)
 	}
 	if c.MetadataURL != "" {
 		if m, err := url.Parse(c.MetadataURL); err != nil || m.Scheme != "https" {
@@ -211,6 +213,25 @@ func (k checked) tlsConfig() (*tls.Config, error) {
 		return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
 	}
 	return nil, nil
+}
+
+// ranges reads a comma-separated list of addresses and CIDR ranges.
+func ranges(list string) (out []netip.Prefix, err error) {
+	for part := range strings.SplitSeq(list, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		prefix, err := netip.ParsePrefix(part)
+		if err != nil {
+			addr, err := netip.ParseAddr(part)
+			if err != nil {
+				return nil, fmt.Errorf("%q is neither an address nor a range.", part)
+			}
+			prefix = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		out = append(out, prefix)
+	}
+	return out, nil
 }
 
 func loopback(host string) bool {
