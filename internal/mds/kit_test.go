@@ -88,3 +88,8 @@ func only(t testing.TB, e mdstest.Entry) *Entry {
 	}
 	return nil
 }
+
+func mustCert(t testing.TB, der []byte) *x509.Certificate {
+	t.Helper()
+	return must(x509.ParseCertificate(der))(t)
+}
