@@ -114,11 +114,12 @@ func Default() Configuration {
 // stored document was damaged, and is not the fault of a caller.
 func Decode(stored []byte) (Configuration, error) {
 	var c Configuration
+	// %v, not %w: the fault must not look like that of the caller, who sent nothing.
 	if err := json.Unmarshal(stored, &c); err != nil {
-		return Configuration{}, fmt.Errorf("stored passkey policy: %w", err)
+		return Configuration{}, fmt.Errorf("stored passkey policy: %v", err)
 	}
 	if err := c.check(c, everythingKnown); err != nil {
-		return Configuration{}, fmt.Errorf("stored passkey policy: %w", err)
+		return Configuration{}, fmt.Errorf("stored passkey policy: %v", err)
 	}
 	return c.settled(), nil
 }
