@@ -148,7 +148,7 @@ func (c Ceremony) extensions() []string {
 	case len(c.Extensions) > 0:
 		return c.Extensions
 	case c.Purpose == RegisterPurpose:
-		return []string{"hmacCreateSecret", "credProps"}
+		return []string{"credProps", "hmacCreateSecret"}
 	default:
 		return nil
 	}

@@ -76,7 +76,7 @@ func parsePath(att Attestation) (path, error) {
 	if err != nil {
 		return path{}, err
 	}
-	p := path{format: att.Format, typ: att.Type, aaguid: st.auth.aaguid, intermediates: x509.NewCertPool()}
+	p := path{format: st.format, typ: att.Type, aaguid: st.auth.aaguid, intermediates: x509.NewCertPool()}
 	// The certificates of the object count, not a copy of them.
 	if p.leaf, err = st.leaf(); err != nil {
 		return path{}, err
