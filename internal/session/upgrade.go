@@ -1,0 +1,57 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"cardea/internal/db"
+	"cardea/internal/problem"
+)
+
+// Upgrade adds a proved second factor to the session s: its methods, and now
+// as the time of the last multifactor proof. It runs in the transaction of the
+// proof. The cookie token changes: who copied the old one gains nothing.
+//
+// A session that ended meanwhile is Unauthenticated, signInRequired.
+func Upgrade(ctx context.Context, q db.Querier, now time.Time, s Session, methods ...string) (Session, string, error) {
+	secret, hash := newSecret()
+	res, err := q.ExecContext(ctx, `UPDATE sessions SET secret_hash = $1, auth_at = $2, mfa_at = $2 WHERE id = $3 AND revoked_at IS NULL AND expires_at > $2`,
+		hash, now.UnixMilli(), s.ID)
+	if err := db.Changed("The session", res, err); err != nil {
+		if problem.KindOf(err) == problem.NotFound {
+			err = problem.New(problem.Unauthenticated, "signInRequired", "Please sign in.")
+		}
+		return Session{}, "", err
+	}
+	for _, m := range methods { // appended in SQL, so that two upgrades at once keep both
+		if _, err := q.ExecContext(ctx, `UPDATE sessions SET methods = CASE WHEN methods = '' THEN CAST($1 AS TEXT) ELSE methods || ',' || CAST($1 AS TEXT) END
+			WHERE id = $2 AND ',' || methods || ',' NOT LIKE '%,' || CAST($1 AS TEXT) || ',%'`, m, s.ID); err != nil {
+			return Session{}, "", err
+		}
+	}
+	var all string
+	if err := q.QueryRowContext(ctx, `SELECT methods FROM sessions WHERE id = $1`, s.ID).Scan(&all); err != nil {
+		return Session{}, "", err
+	}
+	s.Methods, s.AuthAt, s.MFAAt = split(all), now.UTC(), now.UTC()
+	return s, s.ID + "." + secret, nil
+}
+
+// Proved selects the sessions of a person that a method proved.
+type Proved struct {
+	UserID string
+	Method string // one of the Method constants
+	Except string // id of a session to leave alone, or ""
+}
+
+// EndProved ends sessions, and the refresh tokens from them, when what proved
+// them is gone: a deleted Temporary Access Pass (PK-152), a changed password.
+func EndProved(ctx context.Context, q db.Querier, now time.Time, p Proved) error {
+	const which = `user_id = $2 AND id <> $3 AND ',' || methods || ',' LIKE '%,' || CAST($4 AS TEXT) || ',%'`
+	if _, err := q.ExecContext(ctx, `UPDATE refresh_families SET revoked_at = $1, reason = 'methodRemoved'
+		WHERE revoked_at IS NULL AND session_id IN (SELECT id FROM sessions WHERE `+which+`)`, now.UnixMilli(), p.UserID, p.Except, p.Method); err != nil {
+		return err
+	}
+	_, err := q.ExecContext(ctx, `UPDATE sessions SET revoked_at = $1 WHERE revoked_at IS NULL AND `+which, now.UnixMilli(), p.UserID, p.Except, p.Method)
+	return err
+}
