@@ -1,0 +1,235 @@
+package session
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"cardea/internal/db"
+)
+
+// ReplayWindow is how long after a rotation the old refresh token gets the
+// same answer again, as long as the new one was not used.
+//
+// An answer can be lost on the way, and two tabs of an application may refresh
+// at the same moment; revoking the family then would sign people out for
+// nothing. The secret of the new token is derived from that of the old one, so
+// the answer can be repeated without the server storing it. Reuse is still
+// detected: two holders of the old token hold the same new one, and the second
+// to use that meets a token that was used. Nothing else is ever repeated.
+const ReplayWindow = 30 * time.Second
+
+// IssueRefresh starts a refresh family for g and returns its first token.
+func IssueRefresh(ctx context.Context, q db.Querier, now time.Time, g Grant) (familyID, token string, err error) {
+	text, err := json.Marshal(g)
+	if err != nil {
+		return "", "", err
+	}
+	familyID = db.NewID(now)
+	id := db.NewID(now)
+	secret, hash := newSecret()
+	if _, err = q.ExecContext(ctx, `INSERT INTO refresh_families (id, user_id, client_id, session_id, grant_json, current_id, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, familyID, g.UserID, g.ClientID, g.SessionID, string(text), id, now.UnixMilli(), g.refreshEnd(now)); err != nil {
+		return "", "", err
+	}
+	return familyID, id + "." + secret, insertToken(ctx, q, now, id, familyID, hash)
+}
+
+// refreshEnd is when a token that is issued now ends, in Unix milliseconds.
+func (g *Grant) refreshEnd(now time.Time) int64 {
+	end := now.Add(g.RefreshLife).UnixMilli()
+	if g.Until > 0 {
+		end = min(end, g.Until)
+	}
+	return end
+}
+
+func insertToken(ctx context.Context, q db.Querier, now time.Time, id, family string, hash []byte) error {
+	_, err := q.ExecContext(ctx, `INSERT INTO refresh_tokens (id, family_id, secret_hash, created_at) VALUES ($1, $2, $3, $4)`, id, family, hash, now.UnixMilli())
+	return err
+}
+
+// RotateRefresh exchanges a refresh token for a new one. Each works once; one
+// that comes again outside ReplayWindow, or from another client, revokes the
+// whole family and is recorded as "Refresh token reuse detected".
+//
+// also runs in the same transaction and writes the row of the sign-in log. A
+// refusal is an Invalid problem, and commits.
+func RotateRefresh(ctx context.Context, d *db.DB, now time.Time, token, clientID string, also func(db.Querier, Granted) error) (Granted, error) {
+	id, secret, ok := splitToken(token)
+	if !ok {
+		return Granted{}, errGrant("refreshUnknown", "The refresh token is not one of ours, or was cut off. Sign in again.")
+	}
+	var out Granted
+	var refused error
+	err := d.Write(ctx, func(q db.Querier) error {
+		out, refused = Granted{}, nil
+		var err error
+		err = q.QueryRowContext(ctx, `UPDATE refresh_tokens SET used_at = $1 WHERE id = $2 AND secret_hash = $3 AND used_at IS NULL RETURNING family_id`,
+			now.UnixMilli(), id, hashOf(secret)).Scan(&out.FamilyID)
+		first := err == nil
+		var used int64
+		if err == sql.ErrNoRows {
+			err = q.QueryRowContext(ctx, `SELECT family_id, used_at FROM refresh_tokens WHERE id = $1 AND secret_hash = $2`, id, hashOf(secret)).Scan(&out.FamilyID, &used)
+		}
+		if err == sql.ErrNoRows {
+			refused = errGrant("refreshUnknown", "The refresh token is not known. Sign in again.")
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		f, err := readFamily(ctx, q, out.FamilyID)
+		if err != nil {
+			return err
+		}
+		out.Grant = f.grant
+		if !first && !strings.EqualFold(f.grant.ClientID, clientID) {
+			first = true // falls into the check of the client below: no window for strangers
+		}
+		switch {
+		case f.revoked:
+			refused = errGrant("refreshRevoked", "The refresh token was revoked. Sign in again.")
+			return nil
+		case !strings.EqualFold(f.grant.ClientID, clientID):
+			refused = errGrant("refreshOfOtherClient", "The refresh token belongs to another application, so it was revoked. Sign in again.")
+			return reuse(ctx, q, now, out.FamilyID, "otherClient", "Refresh token reuse detected")
+		case f.expires <= now.UnixMilli():
+			refused = errGrant("refreshExpired", "The refresh token has expired. Sign in again.")
+			return nil
+		}
+		if out.User, refused, err = alive(ctx, q, out.Grant, now); err != nil {
+			return err
+		}
+		if refused != nil {
+			_, err = revokeFamily(ctx, q, now, out.FamilyID, "void")
+			return err
+		}
+		if !first {
+			out.Refresh, ok = f.repeat(secret, used, now)
+			if !ok {
+				refused = errGrant("refreshReused", "The refresh token was used before, so all tokens of this sign-in were revoked. Sign in again.")
+				return reuse(ctx, q, now, out.FamilyID, "refreshReused", "Refresh token reuse detected")
+			}
+			out.Repeated = true
+			return also(q, out)
+		}
+		next := db.NewID(now)
+		nextSecret := successor(secret, next)
+		if err := insertToken(ctx, q, now, next, out.FamilyID, hashOf(nextSecret)); err != nil {
+			return err
+		}
+		end := f.expires
+		if out.Sliding {
+			end = out.refreshEnd(now)
+		}
+		if _, err := q.ExecContext(ctx, `UPDATE refresh_families SET current_id = $1, expires_at = $2 WHERE id = $3`, next, end, out.FamilyID); err != nil {
+			return err
+		}
+		out.Refresh = next + "." + nextSecret
+		return also(q, out)
+	})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return Granted{}, err
+	}
+	return out, nil
+}
+
+type family struct {
+	grant       Grant
+	currentID   string
+	currentHash []byte
+	expires     int64
+	revoked     bool
+}
+
+// readFamily locks the family's row where the engine can, so that a rotation
+// and a revocation never pass one another.
+func readFamily(ctx context.Context, q db.Querier, id string) (f family, err error) {
+	// Setting a column to itself takes the row's lock on PostgreSQL; SQLite has
+	// one writer anyway.
+	var text string
+	var revoked sql.NullInt64
+	if err = q.QueryRowContext(ctx, `UPDATE refresh_families SET current_id = current_id WHERE id = $1 RETURNING grant_json, current_id, expires_at, revoked_at`, id).
+		Scan(&text, &f.currentID, &f.expires, &revoked); err != nil {
+		return f, err
+	}
+	f.revoked = revoked.Valid
+	if err = q.QueryRowContext(ctx, `SELECT secret_hash FROM refresh_tokens WHERE id = $1`, f.currentID).Scan(&f.currentHash); err != nil {
+		return f, err
+	}
+	return f, json.Unmarshal([]byte(text), &f.grant)
+}
+
+// repeat returns the current token again if it is the direct successor of the
+// one with secret, and that was used within ReplayWindow.
+func (f *family) repeat(secret string, used int64, now time.Time) (string, bool) {
+	next := successor(secret, f.currentID)
+	age := now.Sub(db.Time(used))
+	if age < 0 || age > ReplayWindow || subtle.ConstantTimeCompare(hashOf(next), f.currentHash) != 1 {
+		return "", false
+	}
+	return f.currentID + "." + next, true
+}
+
+// successor derives the secret of the token nextID from its predecessor's.
+// Without the predecessor's secret, which nobody stores, it is random.
+func successor(secret, nextID string) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte("cardea refresh\x00" + nextID))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// RevokeFamily ends a refresh family; reason is a lowerCamel fact.
+func RevokeFamily(ctx context.Context, q db.Querier, now time.Time, familyID, reason string) error {
+	_, err := revokeFamily(ctx, q, now, familyID, reason)
+	return err
+}
+
+func revokeFamily(ctx context.Context, q db.Querier, now time.Time, id, reason string) (changed bool, err error) {
+	res, err := q.ExecContext(ctx, `UPDATE refresh_families SET revoked_at = $1, reason = $2 WHERE id = $3 AND revoked_at IS NULL`, now.UnixMilli(), reason, id)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+// RevokeRefresh ends the family of a refresh token at its client's own wish
+// (RFC 7009). Unknown tokens and those of other clients change nothing.
+func RevokeRefresh(ctx context.Context, q db.Querier, now time.Time, token, clientID string) error {
+	id, secret, ok := splitToken(token)
+	if !ok {
+		return nil
+	}
+	_, err := q.ExecContext(ctx, `UPDATE refresh_families SET revoked_at = $1, reason = 'revokedByClient' WHERE revoked_at IS NULL AND lower(client_id) = $2
+		AND id = (SELECT family_id FROM refresh_tokens WHERE id = $3 AND secret_hash = $4)`, now.UnixMilli(), strings.ToLower(clientID), id, hashOf(secret))
+	return err
+}
+
+// DeleteExpiredGrants deletes codes and refresh families that can do nothing
+// any more, with a day's grace so that reuse is still noticed.
+func DeleteExpiredGrants(ctx context.Context, q db.Querier, now time.Time) (n int64, err error) {
+	before := now.Add(-24 * time.Hour).UnixMilli()
+	for _, text := range []string{`DELETE FROM authorization_codes WHERE expires_at < $1`, `DELETE FROM refresh_families WHERE expires_at < $1`} {
+		res, err := q.ExecContext(ctx, text, before)
+		if err != nil {
+			return n, err
+		}
+		one, err := res.RowsAffected()
+		if err != nil {
+			return n, err
+		}
+		n += one
+	}
+	return n, nil
+}
