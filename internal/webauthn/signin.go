@@ -81,7 +81,11 @@ func (r Response) assertionData() (authData, error) {
 	if len(r.ClientDataJSON)+len(r.AuthenticatorData)+len(r.Signature)+len(r.UserHandle)+len(r.ExtensionResults) > MaxAssertionBody {
 		return authData{}, errors.New("response is too large")
 	}
-	return parseAuthData(r.AuthenticatorData)
+	a, err := parseAuthData(r.AuthenticatorData)
+	if err == nil && len(a.credentialID) > maxCredentialID {
+		err = errors.New("attested credential id is longer than 1023 bytes")
+	}
+	return a, err
 }
 
 // assertion is a decoded response.
