@@ -84,6 +84,7 @@ func (p Profile) check(at string) error {
 
 // checkAssignments finds targets that name profiles which are not there.
 func (c Configuration) checkAssignments(was Configuration) error {
+	now, before := c.byID(), was.byID()
 	gone := map[string][]string{} // deleted profile: targets that still name it
 	for i, t := range c.IncludeTargets {
 		at := fmt.Sprintf("/includeTargets/%d/allowedPasskeyProfiles", i)
@@ -91,10 +92,10 @@ func (c Configuration) checkAssignments(was Configuration) error {
 			return missing(at)
 		}
 		for j, id := range t.AllowedPasskeyProfiles {
-			if _, ok := c.Profile(id); ok {
+			if now[id] != nil {
 				continue
 			}
-			if _, existed := was.Profile(id); !existed {
+			if before[id] == nil {
 				return problem.New(problem.Invalid, "unknownProfile", "There is no passkey profile %q. Create it in the same request, or name another.", clip(id, 60)).On(fmt.Sprintf("%s/%d", at, j))
 			}
 			gone[id] = append(gone[id], t.ID)
@@ -139,6 +140,15 @@ func (c Configuration) checkTargets(was Configuration, known func(targetType, id
 		}
 	}
 	return nil
+}
+
+// byID finds profiles without walking the list: there may be thousands (PK-43).
+func (c Configuration) byID() map[string]*Profile {
+	m := make(map[string]*Profile, len(c.PasskeyProfiles))
+	for i := range c.PasskeyProfiles {
+		m[c.PasskeyProfiles[i].ID] = &c.PasskeyProfiles[i]
+	}
+	return m
 }
 
 // allTargets lists who is included and who is excluded.

@@ -136,9 +136,10 @@ func (c *Configuration) changeTargets(b changeBody) error {
 
 // profileIDs lower-cases ids and keeps each once.
 func profileIDs(sent []string) []string {
-	ids := make([]string, 0, len(sent))
+	ids, seen := make([]string, 0, len(sent)), make(map[string]bool, len(sent))
 	for _, s := range sent {
-		if id := canonicalGUID(s); !slices.Contains(ids, id) {
+		if id := canonicalGUID(s); !seen[id] {
+			seen[id] = true
 			ids = append(ids, id)
 		}
 	}

@@ -203,6 +203,51 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// TestManyProfilesPatched_PK43_PK44: a policy of thousands of profiles on one
+// target is as good as a small one; echoed, it is the same.
+func TestManyProfilesPatched_PK43_PK44(t *testing.T) {
+	c := Default()
+	for i := range 5000 {
+		p := profileRow{Types: onlySynced, Allow: &[]string{"X"}}.profile(fmt.Sprintf("P%d", i))
+		c.PasskeyProfiles = append(c.PasskeyProfiles, p)
+		c.IncludeTargets[0].AllowedPasskeyProfiles = append(c.IncludeTargets[0].AllowedPasskeyProfiles, p.ID)
+	}
+	got, warnings, err := Default().Patched([]byte(asJSON(t, c)), directory(""), counter())
+	if diff := cmp.Diff(c, got); err != nil || diff != "" {
+		t.Fatalf("%v (-want +got):\n%s", err, diff)
+	}
+	if len(warnings) != maxNotes {
+		t.Errorf("%d warnings", len(warnings))
+	}
+}
+
+// TestSnapshotIsACopy: what is done to a document later does not reach the
+// snapshot, nor the other way round.
+func TestSnapshotIsACopy(t *testing.T) {
+	c := Default().Clone()
+	s := Compile(c)
+	c.PasskeyProfiles[0].PasskeyTypes = onlyDeviceBound
+	c.IncludeTargets[0].AllowedPasskeyProfiles[0] = "changed"
+	s.Configuration().PasskeyProfiles[0].Name = "changed"
+	if diff := cmp.Diff(Default(), s.Configuration()); diff != "" {
+		t.Error(diff)
+	}
+	if d := Allowed(SignIn, Facts{Type: Synced}, nil, adele, s); !d.Allowed {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestTypes_PK81_PK11(t *testing.T) {
+	if TypeOf(true) != Synced || TypeOf(false) != DeviceBound {
+		t.Error("PK-81")
+	}
+	for want, s := range map[string]TypeSet{"": SetOf(), "deviceBound": SetOf(DeviceBound), "synced": SetOf(Synced), "deviceBound,synced": SetOf(Synced, DeviceBound)} {
+		if s.String() != want || s.Has("") || s.Has("unknownFutureValue") {
+			t.Errorf("%q: %q", want, s)
+		}
+	}
+}
+
 func TestCovers_PK181(t *testing.T) {
 	list := func(kind EnforcementType, ids ...string) KeyRestrictions {
 		return KeyRestrictions{IsEnforced: true, EnforcementType: kind, AaGuids: ids}

@@ -173,20 +173,18 @@ func (s *Snapshot) Effective(memberOf []string, userID string) (Applicability, [
 	for _, id := range memberOf {
 		mine[id] = true
 	}
-	for i, p := range s.profiles {
-		if !set.has(i) {
-			continue
-		}
-		e := EffectiveProfile{ID: p.ref.ID, Name: p.ref.Name, Through: []TargetRef{}}
-		for _, t := range s.config.IncludeTargets {
-			reaches := t.ID == AllUsers || t.TargetType == TargetUser && t.ID == userID || t.TargetType == TargetGroup && mine[t.ID]
+	through := map[string][]TargetRef{}
+	for _, t := range s.config.IncludeTargets {
+		if t.ID == AllUsers || t.TargetType == TargetUser && t.ID == userID || t.TargetType == TargetGroup && mine[t.ID] {
 			for _, id := range t.AllowedPasskeyProfiles {
-				if reaches && id == p.ref.ID {
-					e.Through = append(e.Through, TargetRef{t.TargetType, t.ID})
-				}
+				through[id] = append(through[id], TargetRef{t.TargetType, t.ID})
 			}
 		}
-		list = append(list, e)
+	}
+	for i, p := range s.profiles {
+		if set.has(i) {
+			list = append(list, EffectiveProfile{ID: p.ref.ID, Name: p.ref.Name, Through: through[p.ref.ID]})
+		}
 	}
 	return Applies, list
 }

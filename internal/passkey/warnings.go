@@ -1,6 +1,9 @@
 package passkey
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Warning is something about a valid document that its author may not expect.
 type Warning struct {
@@ -44,36 +47,45 @@ func gone(list, kind, id string) Warning { // PK-26
 	return Warning{"targetGone", list + id, fmt.Sprintf("The %s %s was deleted and matches nobody. Remove it from the policy.", kind, id)}
 }
 
+// Bounds of widened: its notes are a service to people, who read no more of
+// them, and each becomes a header.
+const (
+	maxComparisons = 20_000
+	maxNotes       = 20
+)
+
 // widened finds, per target, each strict profile that a more permissive one
-// joins, through the same target or through all users (PK-181).
+// joins, through the same target or through all users (PK-181), up to the bounds
+// above.
 func (c Configuration) widened() (ws []Warning) {
+	profiles := c.byID()
 	var everybody []string
 	for _, t := range c.IncludeTargets {
 		if t.ID == AllUsers {
 			everybody = t.AllowedPasskeyProfiles
 		}
 	}
+	left := maxComparisons
 	for _, t := range c.IncludeTargets {
+		beside := t.AllowedPasskeyProfiles
+		if t.ID != AllUsers {
+			beside = slices.Concat(beside, everybody)
+		}
 		for _, id := range t.AllowedPasskeyProfiles {
-			strict, _ := c.Profile(id)
-			if open, ok := c.opener(strict, t.AllowedPasskeyProfiles, everybody); ok {
-				ws = append(ws, Warning{"profileWidened", "includeTargets/" + t.ID,
-					fmt.Sprintf("Everything that profile %q allows is allowed here, although %q is stricter: profiles are alternatives. Unassign the open one where the strict one shall hold.", open.Name, strict.Name)})
+			strict := profiles[id]
+			for _, other := range beside {
+				if left--; left < 0 || len(ws) == maxNotes {
+					return ws
+				}
+				if open := profiles[other]; open.covers(*strict) && !strict.covers(*open) {
+					ws = append(ws, Warning{"profileWidened", "includeTargets/" + t.ID,
+						fmt.Sprintf("Everything that profile %q allows is allowed here, although %q is stricter: profiles are alternatives. Unassign the open one where the strict one shall hold.", open.Name, strict.Name)})
+					break // one note per strict profile
+				}
 			}
 		}
 	}
 	return ws
-}
-
-func (c Configuration) opener(strict Profile, lists ...[]string) (Profile, bool) {
-	for _, ids := range lists {
-		for _, id := range ids {
-			if p, ok := c.Profile(id); ok && p.covers(strict) && !strict.covers(p) {
-				return p, true
-			}
-		}
-	}
-	return Profile{}, false
 }
 
 // covers reports whether p allows every passkey that q allows.
