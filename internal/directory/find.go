@@ -1,0 +1,92 @@
+package directory
+
+import (
+	"context"
+	"database/sql"
+
+	"cardea/internal/db"
+	"cardea/internal/odata"
+)
+
+// UserSchema says what $filter, $search and $orderby may name on users.
+var UserSchema = odata.Schema{
+	"id":                {Column: "id", Folded: true},
+	"displayName":       {Column: "display_name", Sort: true, Search: true},
+	"givenName":         {Column: "given_name"},
+	"surname":           {Column: "surname"},
+	"userPrincipalName": {Column: "upn_key", Folded: true, Sort: true, Search: true, More: []string{"endswith"}},
+	"mail":              {Column: "mail", Search: true, More: []string{"endswith"}},
+	"department":        {Column: "department"},
+	"jobTitle":          {Column: "job_title"},
+	"userType":          {Column: "user_type"},
+	"accountEnabled":    {Column: "enabled", Kind: odata.Boolean},
+	"createdDateTime":   {Column: "created_at", Kind: odata.DateTimeOffset, Sort: true},
+}
+
+// UserPaging is the page size and the usual order of users: by name.
+var UserPaging = odata.Paging{Default: 100, Max: 999, Order: []odata.Order{{Name: "displayName", Property: UserSchema["displayName"]}}}
+
+// FindUsers returns one page of users, and one more if there is a next page.
+func FindUsers(ctx context.Context, d db.Querier, q odata.Query) ([]User, error) {
+	s := new(odata.SQL).Text(`SELECT `+userColumns+` FROM users WHERE `).Page(q, "id")
+	rows, err := d.QueryContext(ctx, s.String(), s.Args...)
+	return db.Collect(rows, err, func(r *sql.Rows, u *User) error { return scanUser(r, u) })
+}
+
+// CountFound returns how many users q selects, on all pages.
+func CountFound(ctx context.Context, d db.Querier, q odata.Query) (n int64, err error) {
+	s := new(odata.SQL).Text(`SELECT count(*) FROM users WHERE `).Conditions(q)
+	return n, d.QueryRowContext(ctx, s.String(), s.Args...).Scan(&n)
+}
+
+// GroupSchema says what $filter, $search and $orderby may name on groups.
+var GroupSchema = odata.Schema{
+	"id":              {Column: "id", Folded: true},
+	"displayName":     {Column: "display_name", Sort: true, Search: true},
+	"description":     {Column: "description", Search: true},
+	"createdDateTime": {Column: "created_at", Kind: odata.DateTimeOffset},
+}
+
+// GroupPaging is the page size and the usual order of groups: by name.
+var GroupPaging = odata.Paging{Default: 100, Max: 999, Order: []odata.Order{{Name: "displayName", Property: GroupSchema["displayName"]}}}
+
+// FindGroups returns one page of groups, and one more if there is a next page.
+func FindGroups(ctx context.Context, d db.Querier, q odata.Query) ([]Group, error) {
+	s := new(odata.SQL).Text(`SELECT `+groupColumns+` FROM groups WHERE `).Page(q, "id")
+	rows, err := d.QueryContext(ctx, s.String(), s.Args...)
+	return db.Collect(rows, err, func(r *sql.Rows, g *Group) error { return scanGroup(r, g) })
+}
+
+// CountFoundGroups returns how many groups q selects, on all pages.
+func CountFoundGroups(ctx context.Context, d db.Querier, q odata.Query) (n int64, err error) {
+	s := new(odata.SQL).Text(`SELECT count(*) FROM groups WHERE `).Conditions(q)
+	return n, d.QueryRowContext(ctx, s.String(), s.Args...).Scan(&n)
+}
+
+// GroupsOf returns the groups a user or a group is in: directly, or through
+// other groups too if transitive, in the order of their names.
+func GroupsOf(ctx context.Context, d db.Querier, memberID string, transitive bool) ([]Group, error) {
+	from := `(SELECT group_id AS id FROM group_members WHERE member_id = $1) above`
+	if transitive {
+		from = `(WITH RECURSIVE above (id) AS (
+			SELECT group_id FROM group_members WHERE member_id = $1
+			UNION SELECT m.group_id FROM group_members m JOIN above ON m.member_id = above.id) SELECT id FROM above) above`
+	}
+	rows, err := d.QueryContext(ctx, `SELECT g.id, g.display_name, g.description, g.created_at, g.version
+		FROM `+from+` JOIN groups g ON g.id = above.id ORDER BY g.display_name, g.id`, memberID)
+	return db.Collect(rows, err, func(r *sql.Rows, g *Group) error { return scanGroup(r, g) })
+}
+
+// TransitiveMembers returns the users in a group, directly or not, in the
+// order of their names.
+func TransitiveMembers(ctx context.Context, d db.Querier, groupID string) ([]User, error) {
+	rows, err := d.QueryContext(ctx, `SELECT `+userColumns+` FROM users WHERE id IN (`+transitiveMembers("$1")+`) ORDER BY display_name, id`, groupID)
+	return db.Collect(rows, err, func(r *sql.Rows, u *User) error { return scanUser(r, u) })
+}
+
+// HoldersOf returns the users who have a role, in the order of their names.
+func HoldersOf(ctx context.Context, d db.Querier, roleID string) ([]User, error) {
+	rows, err := d.QueryContext(ctx, `SELECT `+userColumns+` FROM users WHERE id IN (SELECT principal_id FROM role_assignments WHERE role_id = $1)
+		ORDER BY display_name, id`, roleID)
+	return db.Collect(rows, err, func(r *sql.Rows, u *User) error { return scanUser(r, u) })
+}

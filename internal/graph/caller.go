@@ -1,0 +1,145 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"cardea/internal/audit"
+	"cardea/internal/db"
+	"cardea/internal/directory"
+	"cardea/internal/problem"
+)
+
+// Audience is the `aud` of access tokens for this API: Graph's own app id,
+// however a client named the resource (WC-48).
+const Audience = "00000003-0000-0000-c000-000000000000"
+
+// Caller is who a token speaks for, as it stands in the directory now.
+type Caller struct {
+	App         bool     // an application by itself, without a person
+	UserID      string   // "" for an application
+	Name, UPN   string   // of the person
+	Guest       bool     // the person is a guest
+	Scopes      []string // delegated permissions of the token
+	Permissions []string // application permissions of the token
+	Roles       []string // template ids of the person's directory roles, read now
+	AppID       string
+	AppName     string
+	SessionID   string    // the browser session behind the token, "" if none
+	IssuedAt    time.Time // of the token
+}
+
+// claims is what this edge reads from an access token (WC-47).
+type claims struct {
+	Audience  string   `json:"aud"`
+	IssuedAt  int64    `json:"iat"`
+	ObjectID  string   `json:"oid"`
+	AppID     string   `json:"appid"`
+	AppName   string   `json:"app_displayname"`
+	IDType    string   `json:"idtyp"`
+	Scope     string   `json:"scp"`
+	Roles     []string `json:"roles"`
+	SessionID string   `json:"sid"`
+}
+
+func unauthenticated(format string, args ...any) *problem.Error {
+	return problem.New(problem.Unauthenticated, "invalidAuthenticationToken", format, args...)
+}
+
+// token finds the access token of a request: "Bearer x", or the bare x if it
+// has the three parts of a JWT (WC-17). Never in the query.
+func token(h http.Header) (string, error) {
+	sent := strings.TrimSpace(h.Get("Authorization"))
+	if sent == "" {
+		return "", unauthenticated("No Authorization header. If you use an SDK, add this host to its allowed hosts.")
+	}
+	if scheme, rest, ok := strings.Cut(sent, " "); ok {
+		if !strings.EqualFold(scheme, "Bearer") {
+			return "", unauthenticated("The Authorization header must hold a Bearer token.")
+		}
+		sent = strings.TrimSpace(rest)
+	}
+	if strings.Count(sent, ".") != 2 {
+		return "", unauthenticated("The Authorization header must hold an access token of this server.")
+	}
+	return sent, nil
+}
+
+// authenticate turns a token into a Caller. A person must still exist, be
+// enabled, and not have been signed out everywhere since the token was made.
+func (a *api) authenticate(ctx context.Context, h http.Header) (*Caller, error) {
+	sent, err := token(h)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := a.Ring.Verify(sent, a.Now())
+	if err != nil {
+		return nil, unauthenticated("The access token is not valid, or has expired. Get a new one.").Because(err)
+	}
+	var cl claims
+	if err := json.Unmarshal(raw, &cl); err != nil {
+		return nil, unauthenticated("The access token is not valid. Get a new one.").Because(err)
+	}
+	if cl.Audience != Audience {
+		return nil, unauthenticated("The access token is for another resource. Ask for the scope %s/.default.", a.PublicURL)
+	}
+	c := &Caller{App: cl.IDType == "app", AppID: cl.AppID, AppName: cl.AppName, SessionID: cl.SessionID, IssuedAt: time.Unix(cl.IssuedAt, 0)}
+	if c.App {
+		c.Permissions = cl.Roles
+		return c, nil
+	}
+	gone := unauthenticated("The access token is no longer valid. Sign in again.")
+	u, err := directory.GetUser(ctx, a.DB, cl.ObjectID)
+	if problem.KindOf(err) == problem.NotFound {
+		return nil, gone
+	}
+	if err != nil {
+		return nil, err
+	}
+	// iat counts whole seconds: a token made in the second of the revocation is void too.
+	if !u.AccountEnabled || c.IssuedAt.Before(u.SessionsValidFrom) {
+		return nil, gone
+	}
+	c.UserID, c.Name, c.UPN, c.Guest = u.ID, u.DisplayName, u.UserPrincipalName, u.UserType == "Guest"
+	c.Roles, err = directory.RolesOf(ctx, a.DB, u.ID)
+	for scope := range strings.FieldsSeq(cl.Scope) {
+		c.Scopes = append(c.Scopes, scope[strings.LastIndexByte(scope, '/')+1:]) // "https://host/User.Read" is User.Read (WC-31)
+	}
+	return c, err
+}
+
+// is reports whether an id or user name in a path is the caller's own.
+func (c *Caller) is(idOrName string) bool {
+	return c.UserID != "" && (strings.EqualFold(idOrName, c.UserID) || strings.EqualFold(idOrName, c.UPN))
+}
+
+// actor is the caller as the audit log names it.
+func (c *Caller) actor() audit.Actor {
+	return audit.Actor{UserID: c.UserID, UserName: c.Name, UserPrincipalName: c.UPN, AppID: c.AppID, AppName: c.AppName}
+}
+
+// reach reports whether the caller may touch methods and sensitive properties
+// of the user (DO-21 … DO-23). Applications reach everyone (DO-25).
+func (c *Call) reach(userID string) error { return c.reachIn(c.DB, userID) }
+
+func (c *Call) reachIn(q db.Querier, userID string) error {
+	if c.Caller.App {
+		return nil
+	}
+	theirs, err := directory.RolesOf(c.Context, q, userID)
+	if err != nil {
+		return err
+	}
+	if !directory.Reaches(c.Caller.Roles, theirs) {
+		names := make([]string, 0, len(theirs))
+		for _, r := range slices.Sorted(slices.Values(theirs)) {
+			names = append(names, directory.RoleName(r))
+		}
+		return denied("This person holds an administrator role (%s). Only a Privileged Authentication Administrator or a Global Administrator can do this; ask one.", strings.Join(names, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+// Package graph serves the REST API that is compatible with Microsoft Graph,
+// under /v1.0 and /beta. The admin centre and the command line use it and have
+// nothing of their own.
+//
+// A resource is one file: it lists what can be done (Collection, Singleton,
+// Action), with whose permission (Access), and calls the noun. Everything else
+// stands here once: paths (path.go), who is calling (caller.go), what the
+// caller may do (access.go), bodies, headers and answers (serve.go), errors
+// (failure.go). A function of a resource gets a Call and returns an Answer; it
+// never sees the ResponseWriter, so it cannot forget to authorize or to hide
+// an internal error.
+//
+// This edge has no rules of its own: nouns decide, here is only spelling.
+package graph
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"cardea/internal/db"
+	"cardea/internal/jose"
+)
+
+// Config is what the API needs from the server.
+type Config struct {
+	DB        *db.DB
+	Ring      *jose.Ring
+	Now       func() time.Time
+	PublicURL string // scheme and host of the server, never taken from requests (WC-3)
+	Log       *slog.Logger
+	ClientIP  func(*http.Request) string // nil: the peer's address; a server behind proxies sets it
+}
+
+// api is a served Config.
+type api struct {
+	Config
+	routes []route
+}
+
+// New returns the API. It answers every path it is mounted on, "/v1.0/" and
+// "/beta/".
+func New(c Config) http.Handler { return newAPI(c) }
+
+func newAPI(c Config) *api {
+	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+	if c.ClientIP == nil {
+		c.ClientIP = func(r *http.Request) string {
+			host, _, err := net.SplitHostPort(r.RemoteAddr)
+			if err != nil {
+				return r.RemoteAddr
+			}
+			return host
+		}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	a := &api{Config: c}
+	for _, r := range a.resources() {
+		a.routes = append(a.routes, r.compiled())
+	}
+	return a
+}

@@ -1,0 +1,226 @@
+package graph
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"cardea/internal/db"
+	"cardea/internal/directory"
+	"cardea/internal/odata"
+	"cardea/internal/problem"
+)
+
+// groupAbsent is what Graph's group has and a group of Cardea never varies.
+var groupAbsent = map[string]any{
+	"mailEnabled": false, "securityEnabled": true, "groupTypes": []string{}, "mailNickname": nil, "mail": nil,
+	"membershipRule": nil, "membershipRuleProcessingState": nil, "isAssignableToRole": false, "isManagementRestricted": nil,
+	"visibility": nil, "deletedDateTime": nil, "uniqueName": nil, "securityIdentifier": nil, "onPremisesSyncEnabled": nil,
+	"resourceBehaviorOptions": []string{}, "resourceProvisioningOptions": []string{},
+}
+
+var groupDefault = []string{"id", "createdDateTime", "deletedDateTime", "description", "displayName", "groupTypes", "isAssignableToRole",
+	"mail", "mailEnabled", "mailNickname", "membershipRule", "securityEnabled", "visibility"}
+
+var (
+	groupShape   = Shape{Set: "groups", Nulls: true, Default: groupDefault, Absent: groupAbsent}
+	memberGroups = Shape{Set: "directoryObjects", Type: "group", Nulls: true, Default: groupDefault, Absent: groupAbsent}
+	memberUsers  = Shape{Set: "directoryObjects", Type: "user", Nulls: true, Default: userShape.Default, Absent: userShape.Absent}
+)
+
+func groupETag(g directory.Group) string { return fmt.Sprintf(`W/"%d"`, g.Version) }
+
+func groups() []resource {
+	const members = "/groups/{group}/members"
+	return []resource{
+		Collection[directory.Group]{
+			Path: "/groups", Key: "{group}", Shape: groupShape, Schema: directory.GroupSchema, Paging: directory.GroupPaging,
+			Read: readGroups, Write: writeGroups, ETag: groupETag,
+			List: func(c *Call, q odata.Query) ([]directory.Group, error) {
+				return directory.FindGroups(c.Context, c.DB, q)
+			},
+			Count: func(c *Call, q odata.Query) (int64, error) { return directory.CountFoundGroups(c.Context, c.DB, q) },
+			Get:   func(c *Call) (directory.Group, error) { return directory.GetGroup(c.Context, c.DB, c.Params["group"]) },
+			Create: func(c *Call, g directory.Group) (out directory.Group, err error) {
+				err = c.write(func(q db.Querier) (err error) {
+					if out, err = directory.CreateGroup(c.Context, q, c.Actor, c.Now, g); err != nil {
+						return err
+					}
+					return c.bindMembers(q, out.ID)
+				})
+				return out, err
+			},
+			Update: func(c *Call, change func(*directory.Group) error) (out directory.Group, err error) {
+				err = c.write(func(q db.Querier) (err error) {
+					if out, err = directory.UpdateGroup(c.Context, q, c.Actor, c.Now, c.Params["group"], change); err != nil {
+						return err
+					}
+					return c.bindMembers(q, out.ID)
+				})
+				return out, err
+			},
+			Delete: func(c *Call) error {
+				return c.write(func(q db.Querier) error {
+					return directory.DeleteGroup(c.Context, q, c.Actor, c.Now, c.Params["group"])
+				})
+			},
+		},
+		route{Method: "GET", Path: members, Access: readGroups, Run: listMembers},
+		Every[directory.User]{Path: members + "/user", Access: readGroups, Shape: memberUsers, List: func(c *Call) ([]directory.User, error) {
+			return c.directUsers()
+		}},
+		Every[directory.User]{Path: "/groups/{group}/transitiveMembers", Access: readGroups, Shape: memberUsers, List: transitiveUsers},
+		Every[directory.User]{Path: "/groups/{group}/transitiveMembers/user", Access: readGroups, Shape: memberUsers, List: transitiveUsers},
+		Every[directory.Group]{Path: "/groups/{group}/memberOf", Access: readGroups, Shape: memberGroups, List: func(c *Call) ([]directory.Group, error) {
+			return directory.GroupsOf(c.Context, c.DB, c.Params["group"], false)
+		}},
+		route{Method: "POST", Path: members + "/$ref", Access: writeMembers, Run: func(c *Call) (Answer, error) {
+			id, err := c.reference()
+			if err != nil {
+				return Answer{}, err
+			}
+			return Answer{Status: http.StatusNoContent}, c.write(func(q db.Querier) error {
+				return directory.AddMember(c.Context, q, c.Actor, c.Now, directory.Membership{GroupID: c.Params["group"], MemberID: id})
+			})
+		}},
+		route{Method: "DELETE", Path: members + "/{member}/$ref", Access: writeMembers, Run: func(c *Call) (Answer, error) {
+			return Answer{Status: http.StatusNoContent}, c.write(func(q db.Querier) error {
+				return directory.RemoveMember(c.Context, q, c.Actor, c.Now, directory.Membership{GroupID: c.Params["group"], MemberID: strings.ToLower(c.Params["member"])})
+			})
+		}},
+	}
+}
+
+// listMembers lists people and groups together, each with its @odata.type.
+func listMembers(c *Call) (Answer, error) {
+	if _, err := directory.GetGroup(c.Context, c.DB, c.Params["group"]); err != nil {
+		return Answer{}, err
+	}
+	members, err := directory.Members(c.Context, c.DB, c.Params["group"])
+	if err != nil {
+		return Answer{}, err
+	}
+	sel := selection(c.Query)
+	p := page{Context: c.Base + "/$metadata#directoryObjects" + selected(sel), Value: []object{}}
+	for _, m := range members {
+		var item any
+		shape := memberGroups
+		if m.Type == "user" {
+			shape = memberUsers
+			item, err = directory.GetUser(c.Context, c.DB, m.ID)
+		} else {
+			item, err = directory.GetGroup(c.Context, c.DB, m.ID)
+		}
+		if problem.KindOf(err) == problem.NotFound && err != nil { // deleted meanwhile
+			continue
+		}
+		if err != nil {
+			return Answer{}, err
+		}
+		full, err := toObject(item)
+		if err != nil {
+			return Answer{}, err
+		}
+		o, err := shape.project(full, selectFor(shape, full, sel))
+		if err != nil {
+			return Answer{}, err
+		}
+		p.Value = append(p.Value, o)
+	}
+	return Answer{Status: http.StatusOK, Body: p}, nil
+}
+
+// selectFor keeps the names that this type has: $select on a mixed list names
+// members of several types.
+func selectFor(s Shape, full object, sel []string) []string {
+	if sel == nil {
+		return nil
+	}
+	mine := []string{}
+	for _, n := range sel {
+		if _, ok := s.find(full, n); ok {
+			mine = append(mine, n)
+		}
+	}
+	return mine
+}
+
+func (c *Call) directUsers() ([]directory.User, error) {
+	if _, err := directory.GetGroup(c.Context, c.DB, c.Params["group"]); err != nil {
+		return nil, err
+	}
+	members, err := directory.Members(c.Context, c.DB, c.Params["group"])
+	if err != nil {
+		return nil, err
+	}
+	var out []directory.User
+	for _, m := range members {
+		if m.Type != "user" {
+			continue
+		}
+		u, err := directory.GetUser(c.Context, c.DB, m.ID)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, u)
+	}
+	return out, nil
+}
+
+func transitiveUsers(c *Call) ([]directory.User, error) {
+	if _, err := directory.GetGroup(c.Context, c.DB, c.Params["group"]); err != nil {
+		return nil, err
+	}
+	return directory.TransitiveMembers(c.Context, c.DB, c.Params["group"])
+}
+
+// reference reads {"@odata.id": "https://…/directoryObjects/ID"}. Only the end
+// of the address counts; its host and version may be anybody's (DO-7).
+func (c *Call) reference() (string, error) {
+	var body struct {
+		ID string `json:"@odata.id"`
+	}
+	if err := c.decode(&body); err != nil {
+		return "", err
+	}
+	return referenced(body.ID)
+}
+
+var referable = []string{"directoryObjects", "users", "groups", "servicePrincipals", "devices"}
+
+func referenced(address string) (string, error) {
+	bad := problem.New(problem.Invalid, "badReference", "@odata.id must be an address that ends in directoryObjects/ and an object id.").On("@odata.id")
+	if i := strings.Index(address, "://"); i >= 0 {
+		address = address[i+3:]
+	}
+	p, err := parsePath(address)
+	if n := len(p.segments); err == nil && n >= 2 && containsFold(referable, p.segments[n-2]) {
+		return strings.ToLower(p.segments[n-1]), nil
+	}
+	return "", bad
+}
+
+const maxBind = 20 // references in one request (directory-and-odata §10)
+
+// bindMembers adds the members that members@odata.bind names.
+func (c *Call) bindMembers(q db.Querier, groupID string) error {
+	var body struct {
+		Members []string `json:"members@odata.bind"`
+	}
+	if err := c.decode(&body); err != nil {
+		return err
+	}
+	if len(body.Members) > maxBind {
+		return problem.New(problem.Invalid, "tooManyReferences", "One request can add at most %d members. Send several.", maxBind).On("members@odata.bind")
+	}
+	for _, address := range body.Members {
+		id, err := referenced(address)
+		if err != nil {
+			return err
+		}
+		if err := directory.AddMember(c.Context, q, c.Actor, c.Now, directory.Membership{GroupID: groupID, MemberID: id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

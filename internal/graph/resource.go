@@ -1,0 +1,281 @@
+package graph
+
+import (
+	"net/http"
+	"strings"
+
+	"cardea/internal/odata"
+	"cardea/internal/problem"
+)
+
+// route is one method on one path.
+type route struct {
+	Method, Path string // below the version, e.g. "/users/{user}"
+	Access       Access
+	NotFound     string // Graph's code for 404 in this area; "" is Request_ResourceNotFound
+	Run          func(*Call) (Answer, error)
+
+	pattern []string
+}
+
+func (r route) compiled() route {
+	r.pattern = strings.Split(strings.TrimPrefix(r.Path, "/"), "/")
+	return r
+}
+
+// resource is anything that has routes.
+type resource interface{ list() []route }
+
+func (r route) list() []route { return []route{r} }
+
+// Collection is one entity set. A nil operation is not served.
+type Collection[T any] struct {
+	Path     string // e.g. "/users"
+	Key      string // the key's name in braces, e.g. "{user}"
+	Shape    Shape
+	Schema   odata.Schema
+	Paging   odata.Paging
+	NotFound string
+
+	Read, Write Access
+	List        func(*Call, odata.Query) ([]T, error) // up to Top+1 items: one more says that there is a next page
+	Count       func(*Call, odata.Query) (int64, error)
+	Get         func(*Call) (T, error)
+	Create      func(*Call, T) (T, error)
+	Update      func(c *Call, change func(*T) error) (T, error)
+	Delete      func(*Call) error
+	ETag        func(T) string // nil: no ETag header
+}
+
+func (cl Collection[T]) list() []route {
+	var out []route
+	add := func(method, path string, a Access, run func(*Call) (Answer, error)) {
+		out = append(out, route{Method: method, Path: path, Access: a, NotFound: cl.NotFound, Run: run})
+	}
+	one := cl.Path + "/" + cl.Key
+	if cl.List != nil {
+		add("GET", cl.Path, cl.Read, cl.serveList)
+	}
+	if cl.Count != nil {
+		add("GET", cl.Path+"/$count", cl.Read, cl.serveCount)
+	}
+	if cl.Create != nil {
+		add("POST", cl.Path, cl.Write, func(c *Call) (Answer, error) {
+			var item T
+			if err := c.decode(&item); err != nil {
+				return Answer{}, err
+			}
+			item, err := cl.Create(c, item)
+			if err != nil {
+				return Answer{}, err
+			}
+			return cl.entity(c, http.StatusCreated, item)
+		})
+	}
+	if cl.Get != nil {
+		add("GET", one, cl.Read, func(c *Call) (Answer, error) {
+			item, err := cl.Get(c)
+			if err != nil {
+				return Answer{}, err
+			}
+			return cl.entity(c, http.StatusOK, item)
+		})
+	}
+	if cl.Update != nil {
+		add("PATCH", one, cl.Write, cl.serveUpdate)
+	}
+	if cl.Delete != nil {
+		add("DELETE", one, cl.Write, func(c *Call) (Answer, error) {
+			return Answer{Status: http.StatusNoContent}, cl.Delete(c)
+		})
+	}
+	return out
+}
+
+func (cl Collection[T]) serveList(c *Call) (Answer, error) {
+	q, err := odata.Parse(c.Query, cl.Schema, cl.Paging)
+	if err != nil {
+		return Answer{}, err
+	}
+	items, err := cl.List(c, q)
+	if err != nil {
+		return Answer{}, err
+	}
+	p := page{Context: c.Base + "/$metadata#" + cl.Shape.Set + selected(q.Select), Value: []object{}}
+	if q.Count && cl.Count != nil && q.After == nil { // DO-39
+		n, err := cl.Count(c, q)
+		if err != nil {
+			return Answer{}, err
+		}
+		p.Count = &n
+	}
+	for i, item := range items {
+		full, err := toObject(item)
+		if err != nil {
+			return Answer{}, err
+		}
+		if i == q.Top {
+			break
+		}
+		if i == q.Top-1 && len(items) > q.Top {
+			key, _ := full.value("id").(string)
+			p.Next = c.nextLink(odata.Token(q.OrderBy, full.value, key))
+		}
+		o, err := cl.Shape.project(full, q.Select)
+		if err != nil {
+			return Answer{}, err
+		}
+		p.Value = append(p.Value, o)
+	}
+	return Answer{Status: http.StatusOK, Body: p}, nil
+}
+
+// serveCount answers /$count with plain digits. Without the header of advanced
+// queries it fails, as in Graph (DO-38).
+func (cl Collection[T]) serveCount(c *Call) (Answer, error) {
+	if !strings.EqualFold(c.Header.Get("ConsistencyLevel"), "eventual") {
+		return Answer{}, problem.New(problem.Invalid, "countNeedsHeader", "$count is not currently supported. Send the header ConsistencyLevel: eventual.")
+	}
+	q, err := odata.Parse(c.Query, cl.Schema, cl.Paging)
+	if err != nil {
+		return Answer{}, err
+	}
+	n, err := cl.Count(c, q)
+	return digits(n), err
+}
+
+func (cl Collection[T]) serveUpdate(c *Call) (Answer, error) {
+	item, err := cl.Update(c, func(item *T) error {
+		if cl.ETag != nil {
+			if err := c.ifMatch(cl.ETag(*item)); err != nil {
+				return err
+			}
+		}
+		return patch(c.Body, item)
+	})
+	if err != nil {
+		return Answer{}, err
+	}
+	if c.prefers("return=representation") { // DO-44
+		a, err := cl.entity(c, http.StatusOK, item)
+		if err == nil {
+			a.Header.Set("Preference-Applied", "return=representation")
+		}
+		return a, err
+	}
+	return Answer{Status: http.StatusNoContent}, nil
+}
+
+func (cl Collection[T]) entity(c *Call, status int, item T) (Answer, error) {
+	a, err := cl.Shape.entity(c, status, item)
+	if err == nil && cl.ETag != nil {
+		a.Header.Set("ETag", cl.ETag(item))
+	}
+	return a, err
+}
+
+// ifMatch refuses a change of something that is no longer what the caller
+// read (DO-46). Without the header the last writer wins.
+func (c *Call) ifMatch(etag string) error {
+	sent := c.Header.Get("If-Match")
+	if sent == "" || sent == "*" {
+		return nil
+	}
+	for part := range strings.SplitSeq(sent, ",") {
+		if strings.TrimSpace(part) == etag {
+			return nil
+		}
+	}
+	return problem.New(problem.PreconditionFailed, "changed", "This changed since you read it. Read it again, look at what changed, and repeat your change.")
+}
+
+// Singleton is one object at a fixed path, such as a policy.
+type Singleton[T any] struct {
+	Path     string
+	Shape    Shape
+	NotFound string
+
+	Read, Write Access
+	Get         func(*Call) (T, error)
+	Update      func(c *Call, change func(*T) error) (T, error)
+	ETag        func(T) string
+}
+
+func (s Singleton[T]) list() []route {
+	cl := Collection[T]{Shape: s.Shape, ETag: s.ETag, Update: s.Update}
+	out := []route{{Method: "GET", Path: s.Path, Access: s.Read, NotFound: s.NotFound, Run: func(c *Call) (Answer, error) {
+		item, err := s.Get(c)
+		if err != nil {
+			return Answer{}, err
+		}
+		return cl.entity(c, http.StatusOK, item)
+	}}}
+	if s.Update != nil {
+		out = append(out, route{Method: "PATCH", Path: s.Path, Access: s.Write, NotFound: s.NotFound, Run: cl.serveUpdate})
+	}
+	return out
+}
+
+// Action is a POST that does something, with a body of type In.
+type Action[In, Out any] struct {
+	Path     string
+	Access   Access
+	NotFound string
+	Context  string // what @odata.context names
+	Do       func(c *Call, in In) (Out, error)
+}
+
+func (a Action[In, Out]) list() []route {
+	return []route{{Method: "POST", Path: a.Path, Access: a.Access, NotFound: a.NotFound, Run: func(c *Call) (Answer, error) {
+		var in In
+		if len(c.Body) > 0 {
+			if err := c.decode(&in); err != nil {
+				return Answer{}, err
+			}
+		}
+		out, err := a.Do(c, in)
+		if err != nil {
+			return Answer{}, err
+		}
+		o, err := toObject(out)
+		if err != nil {
+			return Answer{}, err
+		}
+		return Answer{Status: http.StatusOK, Body: o.with("@odata.context", c.Base+"/$metadata#"+a.Context)}, nil
+	}}}
+}
+
+// Every answers the whole of a short list, without paging.
+type Every[T any] struct {
+	Path     string
+	Access   Access
+	NotFound string
+	Shape    Shape
+	List     func(*Call) ([]T, error)
+}
+
+func (e Every[T]) list() []route {
+	return []route{{Method: "GET", Path: e.Path, Access: e.Access, NotFound: e.NotFound, Run: func(c *Call) (Answer, error) {
+		q, err := odata.Parse(c.Query, nil, odata.Paging{Default: 999, Max: 999})
+		if err != nil {
+			return Answer{}, err
+		}
+		items, err := e.List(c)
+		if err != nil {
+			return Answer{}, err
+		}
+		p := page{Context: c.Base + "/$metadata#" + c.fill(e.Shape.Set) + selected(q.Select), Value: []object{}}
+		for _, item := range items {
+			full, err := toObject(item)
+			if err != nil {
+				return Answer{}, err
+			}
+			o, err := e.Shape.project(full, q.Select)
+			if err != nil {
+				return Answer{}, err
+			}
+			p.Value = append(p.Value, o)
+		}
+		return Answer{Status: http.StatusOK, Body: p}, nil
+	}}}
+}

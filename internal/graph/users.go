@@ -1,0 +1,138 @@
+package graph
+
+import (
+	"fmt"
+	"net/http"
+
+	"cardea/internal/db"
+	"cardea/internal/directory"
+	"cardea/internal/odata"
+	"cardea/internal/problem"
+)
+
+// userShape is Graph's user (directory-and-odata §1.1).
+var userShape = Shape{
+	Set:     "users",
+	Nulls:   true,
+	Default: []string{"id", "businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone", "officeLocation", "preferredLanguage", "surname", "userPrincipalName"},
+	Absent: map[string]any{
+		"businessPhones": []string{}, "otherMails": []string{}, "proxyAddresses": []string{}, "identities": []string{},
+		"mobilePhone": nil, "officeLocation": nil, "preferredLanguage": nil, "companyName": nil, "city": nil, "country": nil,
+		"employeeId": nil, "employeeType": nil, "mailNickname": nil, "lastPasswordChangeDateTime": nil, "passwordPolicies": nil,
+		"passwordProfile": nil, "onPremisesSyncEnabled": nil, "onPremisesImmutableId": nil, "onPremisesSamAccountName": nil,
+		"onPremisesUserPrincipalName": nil, "onPremisesExtensionAttributes": nil, "externalUserState": nil,
+		"securityIdentifier": nil, "usageLocation": nil, "showInAddressList": nil, "signInActivity": nil,
+	},
+}
+
+func userETag(u directory.User) string { return fmt.Sprintf(`W/"%d"`, u.Version) }
+
+// users is the /users entity set, and /me through it.
+func users() []resource {
+	return []resource{
+		Collection[directory.User]{
+			Path: "/users", Key: "{user}", Shape: userShape, Schema: directory.UserSchema, Paging: directory.UserPaging,
+			Read: readUsers, Write: writeUsers, ETag: userETag,
+			List:   func(c *Call, q odata.Query) ([]directory.User, error) { return directory.FindUsers(c.Context, c.DB, q) },
+			Count:  func(c *Call, q odata.Query) (int64, error) { return directory.CountFound(c.Context, c.DB, q) },
+			Get:    func(c *Call) (directory.User, error) { return directory.GetUser(c.Context, c.DB, c.Params["user"]) },
+			Create: createUser,
+			Update: updateUser,
+			Delete: deleteUser,
+		},
+		route{Method: "POST", Path: "/users/{user}/revokeSignInSessions", Access: endSessions, Run: revokeSessions},
+		Every[directory.Group]{Path: "/users/{user}/memberOf", Access: readMemberOf, Shape: memberGroups, List: groupsOf(false)},
+		Every[directory.Group]{Path: "/users/{user}/transitiveMemberOf", Access: readMemberOf, Shape: memberGroups, List: groupsOf(true)},
+	}
+}
+
+// user reads the person whom the path names.
+func (c *Call) user() (directory.User, error) {
+	return directory.GetUser(c.Context, c.DB, c.Params["user"])
+}
+
+// newUser is the part of a POST body that is no property of directory.User.
+type newUser struct {
+	AccountEnabled *bool `json:"accountEnabled"`
+}
+
+// createUser needs no password: people may come by passkey or Temporary Access
+// Pass only (DO-2). An account is enabled unless the body says otherwise.
+func createUser(c *Call, u directory.User) (out directory.User, err error) {
+	var n newUser
+	if err := c.decode(&n); err != nil {
+		return u, err
+	}
+	u.AccountEnabled = n.AccountEnabled == nil || *n.AccountEnabled
+	err = c.write(func(q db.Querier) (err error) {
+		out, err = directory.CreateUser(c.Context, q, c.Actor, c.Now, u)
+		return err
+	})
+	return out, err
+}
+
+func updateUser(c *Call, change func(*directory.User) error) (out directory.User, err error) {
+	err = c.write(func(q db.Querier) error {
+		out, err = directory.UpdateUser(c.Context, q, c.Actor, c.Now, c.Params["user"], func(u *directory.User) error {
+			was := *u
+			if err := change(u); err != nil {
+				return err
+			}
+			u.SessionsValidFrom = was.SessionsValidFrom                                                 // only revokeSignInSessions moves it
+			if u.AccountEnabled != was.AccountEnabled || u.UserPrincipalName != was.UserPrincipalName { // DO-3
+				return c.reachIn(q, u.ID)
+			}
+			return nil
+		})
+		return err
+	})
+	return out, err
+}
+
+func deleteUser(c *Call) error {
+	return c.write(func(q db.Querier) error {
+		u, err := directory.GetUser(c.Context, q, c.Params["user"])
+		if err != nil {
+			return err
+		}
+		if c.Caller.is(u.ID) {
+			return problem.New(problem.Invalid, "cannotDeleteSelf", "You cannot delete your own account. Ask another administrator.")
+		}
+		if err := c.reachIn(q, u.ID); err != nil {
+			return err
+		}
+		return directory.DeleteUser(c.Context, q, c.Actor, c.Now, u.ID)
+	})
+}
+
+func revokeSessions(c *Call) (Answer, error) {
+	err := c.write(func(q db.Querier) error {
+		u, err := directory.GetUser(c.Context, q, c.Params["user"])
+		if err != nil {
+			return err
+		}
+		if !c.Self {
+			if err := c.reachIn(q, u.ID); err != nil {
+				return err
+			}
+		}
+		return directory.RevokeSessions(c.Context, q, c.Actor, c.Now, u.ID)
+	})
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{Status: http.StatusOK, Body: struct {
+		Context string `json:"@odata.context"`
+		Value   bool   `json:"value"`
+	}{c.Base + "/$metadata#Edm.Boolean", true}}, nil
+}
+
+func groupsOf(transitive bool) func(c *Call) ([]directory.Group, error) {
+	return func(c *Call) ([]directory.Group, error) {
+		u, err := c.user()
+		if err != nil {
+			return nil, err
+		}
+		return directory.GroupsOf(c.Context, c.DB, u.ID, transitive)
+	}
+}
