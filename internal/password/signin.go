@@ -1,0 +1,116 @@
+package password
+
+import (
+	"context"
+
+	"cardea/internal/db"
+	"cardea/internal/directory"
+	"cardea/internal/problem"
+	"cardea/internal/session"
+	"cardea/internal/throttle"
+)
+
+const kind = "password" // for the throttle
+
+var step = session.Step{Method: "Password", Detail: "Password in the cloud", Used: "Password"}
+
+// refused is the one answer before proof (PK-119).
+func refused() *problem.Error {
+	return problem.New(problem.Unauthenticated, "signInFailed", "That did not match. Check the user name and the password, or use another way to sign in.")
+}
+
+// SignIn opens a single-factor session. Unknown and disabled people, wrong
+// passwords and people whom the policy gives no password are all signInFailed
+// and cost one hash. Too many tries are TooMany.
+func SignIn(ctx context.Context, d *db.DB, h *throttle.Hasher, c session.Claim) (session.SignedIn, error) {
+	row, name := c.Situation.Row(c.At), session.CleanName(c.UserName)
+	row.UserPrincipalName = name
+	if err := session.Guess(ctx, d, row, step, session.Guessed{Kind: kind, Account: name}); err != nil {
+		return session.SignedIn{}, err
+	}
+	u, stored, fail, err := prove(ctx, d, h, c)
+	if err != nil {
+		return session.SignedIn{}, err
+	}
+	if u.ID != "" {
+		session.Of(&row, u)
+	}
+	if fail != nil {
+		if err := session.Refuse(ctx, d, row, step, *fail); err != nil {
+			return session.SignedIn{}, err
+		}
+		return session.SignedIn{}, refused()
+	}
+	fresh := ""
+	if h.Outdated(stored) {
+		if fresh, err = h.Hash(ctx, normal(c.Secret)); err != nil {
+			return session.SignedIn{}, err
+		}
+	}
+	session.Succeeded(&row, step)
+	var in session.SignedIn
+	err = d.Write(ctx, func(q db.Querier) error {
+		// What was proved must still be true: the password may have been changed
+		// or removed while it was hashed.
+		now, err := read(ctx, q, u.ID)
+		if err != nil {
+			return err
+		}
+		if now != stored {
+			return refused()
+		}
+		if fresh != "" {
+			if _, err := q.ExecContext(ctx, `UPDATE passwords SET hash = $1 WHERE user_id = $2`, fresh, u.ID); err != nil {
+				return err
+			}
+		}
+		if err := throttle.Forget(ctx, q, kind, name); err != nil {
+			return err
+		}
+		in, err = session.Enter(ctx, q, row, u, session.Session{Methods: []string{session.MethodPassword}})
+		return err
+	})
+	return in, err
+}
+
+// prove compares the password and finds the true reason of a refusal. It reads
+// and hashes the same for everybody.
+func prove(ctx context.Context, d *db.DB, h *throttle.Hasher, c session.Claim) (directory.User, string, *session.Failure, error) {
+	u, err := session.Look(ctx, d, session.CleanName(c.UserName))
+	if err != nil {
+		return u, "", nil, err
+	}
+	policy, err := directory.GetMethodPolicy(ctx, d, directory.MethodPassword)
+	if err != nil {
+		return u, "", nil, err
+	}
+	refusal, err := policy.RefusalFor(ctx, d, u.ID)
+	if err != nil {
+		return u, "", nil, err
+	}
+	stored, err := read(ctx, d, u.ID)
+	if err != nil {
+		return u, "", nil, err
+	}
+	typed := c.Secret
+	if len(typed) > 4*MaxLength { // longer than any password; hash little, say no
+		typed = ""
+	}
+	right, err := h.Verify(ctx, stored, normal(typed))
+	if err != nil {
+		return u, "", nil, err
+	}
+	switch {
+	case u.ID == "":
+		return u, stored, &session.UnknownUser, nil
+	case stored == "":
+		return u, stored, &session.Failure{Code: 50126, Fact: "noPassword", Reason: "The person has no password."}, nil
+	case !right:
+		return u, stored, &session.Failure{Code: 50126, Fact: "passwordWrong", Reason: "The password was wrong."}, nil
+	case !u.AccountEnabled:
+		return u, stored, &session.DisabledUser, nil
+	case refusal != "":
+		return u, stored, &session.Failure{Code: 500121, Fact: refusal, Reason: "The policy does not let this person use a password."}, nil
+	}
+	return u, stored, nil, nil
+}
