@@ -23,12 +23,20 @@ type Attestation struct {
 	Format string       // says it is this format, e.g. one nobody knows; "" means none or packed
 
 	Edit func(stmt map[string]any) // last change to the statement
+
+	// Make builds the whole statement of another Format; Self and Leaf do not count then.
+	Make func(p Passkey, authData, clientDataHash []byte) (map[string]any, error)
 }
 
 // object encodes the attestation object.
 func (t Attestation) object(p *Passkey, authData, clientDataHash []byte) ([]byte, error) {
 	stmt, format := map[string]any{}, "none"
-	if t.Self || t.Leaf != nil {
+	if t.Make != nil {
+		var err error
+		if stmt, err = t.Make(*p, authData, clientDataHash); err != nil {
+			return nil, err
+		}
+	} else if t.Self || t.Leaf != nil {
 		format = "packed"
 		signer, alg := p.Signer, p.Algorithm
 		if t.Leaf != nil {
@@ -77,6 +85,9 @@ type LeafRules struct {
 	NegativeSerial      bool      // serial number -128
 	Unit                string    // OU; "" means the one WebAuthn asks for
 	Intermediate        bool      // signed by an intermediate, which goes along
+
+	Signer     crypto.Signer    // key of the certificate; nil makes one
+	Extensions []pkix.Extension // more extensions
 }
 
 // NewAttestationCA makes a root. The library compares certificates with the wall
@@ -133,11 +144,15 @@ func (ca *AttestationCA) Issue(r LeafRules) (*Certificate, error) {
 			return nil, err
 		}
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
+	key := r.Signer
+	if key == nil {
+		var err error
+		if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			return nil, err
+		}
 	}
 	template := &x509.Certificate{
+		ExtraExtensions:       slices.Clone(r.Extensions),
 		SerialNumber:          big.NewInt(128),
 		Subject:               pkix.Name{Country: []string{"SE"}, Organization: []string{"Cardea test"}, OrganizationalUnit: []string{"Authenticator Attestation"}, CommonName: "Model"},
 		NotBefore:             ca.now.AddDate(-5, 0, 0),
@@ -159,9 +174,9 @@ func (ca *AttestationCA) Issue(r LeafRules) (*Certificate, error) {
 		if err != nil {
 			return nil, err
 		}
-		template.ExtraExtensions = []pkix.Extension{{
+		template.ExtraExtensions = append(template.ExtraExtensions, pkix.Extension{
 			Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 45724, 1, 1, 4}, Critical: r.CriticalAAGUID, Value: value,
-		}}
+		})
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, issuer.cert, key.Public(), issuer.signer)
 	if err != nil {
