@@ -31,14 +31,15 @@ import (
 type Change struct {
 	UserID  string
 	New     string
-	Current string // asked of the person, not of an administrator, if there is one already
-	Session string // id of the session that asks: it goes on
+	Current string          // asked of the person, not of an administrator, if there is one already
+	Session session.Session // that asks, if the person does: it goes on
 	At      time.Time
 }
 
-// Set stores a new password. The person proves the current one, if there is
-// one: Invalid, passwordWrong. An administrator does not, and then every
-// session of the person ends. Other errors: methodDisabled, userExcluded and
+// Set stores a new password. The person proves the current one (if it is
+// wrong: Invalid, passwordWrong) or, for the first one, has a fresh strong
+// session (else Unauthenticated, ngcMfaRequired). An administrator needs
+// neither, and then every session of the person ends. Other errors: methodDisabled, userExcluded and
 // userNotTargeted where the policy does not let the person have a password,
 // those of Check, and TooMany.
 func Set(ctx context.Context, d *db.DB, h *throttle.Hasher, a audit.Actor, c Change) error {
@@ -61,7 +62,12 @@ func Set(ctx context.Context, d *db.DB, h *throttle.Hasher, a audit.Actor, c Cha
 	if err != nil {
 		return err
 	}
-	if own := a.UserID == u.ID; own && stored != "" {
+	switch own := a.UserID == u.ID; {
+	case own && stored == "":
+		if err := session.Fresh(c.Session, c.At); err != nil {
+			return err
+		}
+	case own:
 		if err := throttle.Try(ctx, d, kind, session.CleanName(u.UserPrincipalName), throttle.PerAccount, c.At); err != nil {
 			return err
 		}
@@ -82,7 +88,7 @@ func Set(ctx context.Context, d *db.DB, h *throttle.Hasher, a audit.Actor, c Cha
 			return err
 		}
 		if a.UserID == u.ID {
-			return session.EndProved(ctx, q, c.At, session.Proved{UserID: u.ID, Method: session.MethodPassword, Except: c.Session})
+			return session.EndProved(ctx, q, c.At, session.Proved{UserID: u.ID, Method: session.MethodPassword, Except: c.Session.ID})
 		}
 		return session.EndAll(ctx, q, a, c.At, u.ID)
 	})

@@ -55,3 +55,23 @@ func EndProved(ctx context.Context, q db.Querier, now time.Time, p Proved) error
 	_, err := q.ExecContext(ctx, `UPDATE sessions SET revoked_at = $1 WHERE revoked_at IS NULL AND `+which, now.UnixMilli(), p.UserID, p.Except, p.Method)
 	return err
 }
+
+// How old the proof of a session may be that registers a way to sign in.
+const (
+	FreshAge      = 5 * time.Minute  // PK-47
+	FreshFirstAge = 10 * time.Minute // after a pass or a link, which are for that (PK-153)
+)
+
+// Fresh refuses with Unauthenticated, ngcMfaRequired, a session whose last
+// multifactor proof is too old to register or change a way to sign in. A
+// session of one factor is always refused: it would make a second one of itself.
+func Fresh(s Session, now time.Time) error {
+	age := FreshAge
+	if s.Used(MethodAccessPass) || s.Used(MethodLink) {
+		age = FreshFirstAge
+	}
+	if s.Strong(now, age) {
+		return nil
+	}
+	return problem.New(problem.Unauthenticated, "ngcMfaRequired", "Sign in again to go on: this needs a strong sign-in from the last minutes. Use a passkey, or ask your help desk for a Temporary Access Pass.")
+}
