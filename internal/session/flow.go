@@ -21,7 +21,6 @@ type Flow struct {
 	AppID         string    // client id
 	AppName       string    // for pages
 	RedirectURI   string    // validated against the application
-	SPA           bool      // the redirect URI is of type spa
 	ResponseMode  string    // query, fragment, form_post
 	State         string    // any bytes, returned as they came
 	HasState      bool      // an empty state is not an absent one
@@ -39,7 +38,8 @@ type Flow struct {
 }
 
 const (
-	flowPurpose = "authorize"
+	flowPurpose   = "authorize"
+	returnPurpose = "signOutReturn"
 	// FlowLife is how long a person may take to sign in.
 	FlowLife = time.Hour
 	maxFlow  = 16 << 10 // bytes of the parameter
@@ -53,12 +53,20 @@ func (s *Session) Proved() bool {
 
 // SealFlow returns f as the value of the parameter "flow".
 func SealFlow(r *jose.Ring, f Flow) string {
-	return base64.RawURLEncoding.EncodeToString(r.Seal(flowPurpose, f.encode()))
+	return sealSome(r, flowPurpose, f)
+}
+
+func sealSome(r *jose.Ring, purpose string, f Flow) string {
+	return base64.RawURLEncoding.EncodeToString(r.Seal(purpose, f.encode()))
 }
 
 // OpenFlow reverses SealFlow. "" is the zero Flow. A broken one is flowBroken,
 // one older than FlowLife flowExpired.
 func OpenFlow(r *jose.Ring, text string, now time.Time) (Flow, error) {
+	return openSome(r, flowPurpose, text, now)
+}
+
+func openSome(r *jose.Ring, purpose, text string, now time.Time) (Flow, error) {
 	if text == "" {
 		return Flow{}, nil
 	}
@@ -70,7 +78,7 @@ func OpenFlow(r *jose.Ring, text string, now time.Time) (Flow, error) {
 	if err != nil {
 		return Flow{}, broken
 	}
-	plain, err := r.Open(flowPurpose, sealed)
+	plain, err := r.Open(purpose, sealed)
 	if err != nil {
 		return Flow{}, broken
 	}
@@ -84,6 +92,19 @@ func OpenFlow(r *jose.Ring, text string, now time.Time) (Flow, error) {
 	return f, nil
 }
 
+// SealReturn seals the address of an application to which a person may go back
+// after signing out, for the parameter "return" of /signout. The caller has
+// checked that the address is registered.
+func SealReturn(r *jose.Ring, appName, uri string, now time.Time) string {
+	return sealSome(r, returnPurpose, Flow{At: now, AppName: appName, RedirectURI: uri})
+}
+
+// OpenReturn reverses SealReturn; "" yields nothing.
+func OpenReturn(r *jose.Ring, text string, now time.Time) (appName, uri string, err error) {
+	f, err := openSome(r, returnPurpose, text, now)
+	return f.AppName, f.RedirectURI, err
+}
+
 // The encoding is length-prefixed strings in fixed order: state may hold bytes
 // that JSON would change, and the whole must fit into an address.
 
@@ -94,7 +115,7 @@ func (f *Flow) strings() []*string {
 		&f.LoginHint, &f.HintUserID, &f.Prompt, &f.CorrelationID}
 }
 
-func (f *Flow) flags() []*bool { return []*bool{&f.SPA, &f.HasState, &f.ACREssential, &f.ClientInfo} }
+func (f *Flow) flags() []*bool { return []*bool{&f.HasState, &f.ACREssential, &f.ClientInfo} }
 
 func (f Flow) encode() []byte {
 	b := []byte{flowVersion, 0}

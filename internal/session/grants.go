@@ -35,9 +35,9 @@ type Grant struct {
 	AuthAt      int64         `json:"authAt"` // Unix milliseconds
 	BeganAt     int64         `json:"beganAt"`
 	Methods     []string      `json:"methods"`
-	Until       int64         `json:"until,omitempty"` // Unix milliseconds; 0: no end of its own (PK-152)
-	SPA         bool          `json:"spa,omitempty"`
-	ClientInfo  bool          `json:"clientInfo,omitempty"`
+	Until       int64         `json:"until,omitempty"`       // Unix milliseconds; 0: no end of its own (PK-152)
+	SPA         bool          `json:"spa,omitempty"`         // from a redirect URI of type spa: may be redeemed by a browser
+	Secret      bool          `json:"secret,omitempty"`      // the client must prove itself to redeem it
 	RefreshLife time.Duration `json:"refreshLife,omitempty"` // 0: no refresh token
 	Sliding     bool          `json:"sliding,omitempty"`     // every rotation starts RefreshLife again
 }
@@ -47,7 +47,7 @@ type Grant struct {
 // session's end is the pass's.
 func GrantOf(s Session, f Flow) Grant {
 	g := Grant{ClientID: f.AppID, UserID: s.UserID, SessionID: s.ID, RedirectURI: f.RedirectURI, Challenge: f.Challenge, Scope: f.Scope,
-		Nonce: f.Nonce, AuthAt: s.AuthAt.UnixMilli(), BeganAt: s.CreatedAt.UnixMilli(), Methods: s.Methods, SPA: f.SPA, ClientInfo: f.ClientInfo}
+		Nonce: f.Nonce, AuthAt: s.AuthAt.UnixMilli(), BeganAt: s.CreatedAt.UnixMilli(), Methods: s.Methods}
 	if s.Used(MethodAccessPass) {
 		g.Until = s.ExpiresAt.UnixMilli()
 	}
@@ -68,7 +68,28 @@ const CodeLife = 5 * time.Minute
 
 // Redemption is what a client shows to redeem a code.
 type Redemption struct {
-	Code, ClientID, RedirectURI, Verifier string
+	Client
+	Code, RedirectURI, Verifier string
+}
+
+// Client is who redeems a code or a refresh token.
+type Client struct {
+	ClientID      string
+	Authenticated bool // with its secret or certificate
+	Browser       bool // the request came from a script of a page
+}
+
+// fits reports why c may not redeem g; code says so for another client.
+func (g *Grant) fits(c Client, code string) error {
+	switch {
+	case !strings.EqualFold(g.ClientID, c.ClientID):
+		return errGrant(code, "It was issued to another application.")
+	case g.Secret && !c.Authenticated:
+		return errGrant("clientUnauthenticated", "This application must prove itself with its client secret or a client assertion.")
+	case c.Browser && !g.SPA:
+		return errGrant("notSinglePage", "Only a redirect URI of type spa lets a page in the browser redeem this. Register it as spa, or redeem on the server.")
+	}
+	return nil
 }
 
 // IssueCode stores an authorization code for g and returns it.
@@ -155,11 +176,12 @@ func replayed(ctx context.Context, q db.Querier, now time.Time, id, secret strin
 }
 
 func (g *Grant) redeemable(r Redemption, expires int64, now time.Time) error {
+	if err := g.fits(r.Client, "codeOfOtherClient"); err != nil {
+		return err
+	}
 	switch {
 	case expires <= now.UnixMilli():
 		return errGrant("codeExpired", "The authorization code has expired. Sign in again.")
-	case !strings.EqualFold(g.ClientID, r.ClientID):
-		return errGrant("codeOfOtherClient", "The authorization code was issued to another application.")
 	case g.RedirectURI != r.RedirectURI:
 		return errGrant("redirectUriDiffers", "The redirect_uri differs from the one of the authorization request. Send the same one.")
 	case g.Challenge == "" && r.Verifier != "":

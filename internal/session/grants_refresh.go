@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cardea/internal/db"
+	"cardea/internal/problem"
 )
 
 // ReplayWindow is how long after a rotation the old refresh token gets the
@@ -55,14 +56,20 @@ func insertToken(ctx context.Context, q db.Querier, now time.Time, id, family st
 	return err
 }
 
+// Rotation is what a client shows to refresh.
+type Rotation struct {
+	Client
+	Token string
+}
+
 // RotateRefresh exchanges a refresh token for a new one. Each works once; one
 // that comes again outside ReplayWindow, or from another client, revokes the
 // whole family and is recorded as "Refresh token reuse detected".
 //
 // also runs in the same transaction and writes the row of the sign-in log. A
 // refusal is an Invalid problem, and commits.
-func RotateRefresh(ctx context.Context, d *db.DB, now time.Time, token, clientID string, also func(db.Querier, Granted) error) (Granted, error) {
-	id, secret, ok := splitToken(token)
+func RotateRefresh(ctx context.Context, d *db.DB, now time.Time, r Rotation, also func(db.Querier, Granted) error) (Granted, error) {
+	id, secret, ok := splitToken(r.Token)
 	if !ok {
 		return Granted{}, errGrant("refreshUnknown", "The refresh token is not one of ours, or was cut off. Sign in again.")
 	}
@@ -90,16 +97,13 @@ func RotateRefresh(ctx context.Context, d *db.DB, now time.Time, token, clientID
 			return err
 		}
 		out.Grant = f.grant
-		if !first && !strings.EqualFold(f.grant.ClientID, clientID) {
-			first = true // falls into the check of the client below: no window for strangers
-		}
 		switch {
 		case f.revoked:
 			refused = errGrant("refreshRevoked", "The refresh token was revoked. Sign in again.")
 			return nil
-		case !strings.EqualFold(f.grant.ClientID, clientID):
-			refused = errGrant("refreshOfOtherClient", "The refresh token belongs to another application, so it was revoked. Sign in again.")
-			return reuse(ctx, q, now, out.FamilyID, "otherClient", "Refresh token reuse detected")
+		case f.grant.fits(r.Client, "refreshOfOtherClient") != nil: // a thief has no secret
+			refused = f.grant.fits(r.Client, "refreshOfOtherClient")
+			return reuse(ctx, q, now, out.FamilyID, problem.CodeOf(refused), "Refresh token reuse detected")
 		case f.expires <= now.UnixMilli():
 			refused = errGrant("refreshExpired", "The refresh token has expired. Sign in again.")
 			return nil
