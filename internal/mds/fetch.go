@@ -51,7 +51,7 @@ type Fetcher struct {
 type Result struct {
 	Metadata  *Metadata // nil only if the server said that nothing changed
 	ETag      string    // to hand in next time; "" if the server gave none
-	Unchanged bool      // same number as before: nothing to store, no event (WA-55)
+	Unchanged bool      // same number as before: no event (WA-55), and nothing to store unless the stored copy cannot be read
 	Warnings  []Warning
 }
 
