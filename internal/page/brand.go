@@ -58,10 +58,10 @@ func (b Brand) css() string {
 	if err != nil {
 		c, _ = parseColour(DefaultColour)
 	}
-	light := c.readable(black, white, lightPage)
-	dark := c.readable(white, darkCard)
+	light := c.readable(colour.darker, white, lightPage)
+	dark := c.readable(colour.lighter, darkCard)
 	return fmt.Sprintf(":root{--brand:%s;--strong:%s;--on:#fff}\n@media(prefers-color-scheme:dark){:root{--brand:%s;--strong:%s;--on:#0d0f11}}\n",
-		light, light.towards(black, .2), dark, dark.towards(white, .25))
+		light, light.darker(.2), dark, dark.lighter(.25))
 }
 
 // imageType returns the content type of a logo by its first bytes.

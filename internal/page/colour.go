@@ -57,11 +57,32 @@ func (c colour) towards(to colour, share float64) colour {
 	return colour{mix(c.r, to.r), mix(c.g, to.g), mix(c.b, to.b)}
 }
 
-// readable returns the colour nearest to c, towards end, that reaches at least
-// 4.5 : 1 against every one of the others. The end itself must reach it.
-func (c colour) readable(end colour, against ...colour) colour {
+// lighter raises the lightness by share of what is left to white, and keeps hue
+// and saturation: mixing with white alone would make every brand look grey.
+func (c colour) lighter(share float64) colour {
+	hi, lo := max(c.r, c.g, c.b)/255, min(c.r, c.g, c.b)/255
+	light, span := (hi+lo)/2, hi-lo
+	if span == 0 {
+		return c.towards(white, share)
+	}
+	saturation := span / (1 - math.Abs(2*light-1))
+	next := light + (1-light)*share
+	// The parts lie on one line between lo and hi; move that line.
+	newSpan := saturation * (1 - math.Abs(2*next-1))
+	newLo := next - newSpan/2
+	move := func(v float64) float64 { return math.Round((newLo + (v/255-lo)/span*newSpan) * 255) }
+	return colour{move(c.r), move(c.g), move(c.b)}
+}
+
+// darker is c mixed with black.
+func (c colour) darker(share float64) colour { return c.towards(black, share) }
+
+// readable moves c step by step with move (lighter or darker) until it reaches
+// 4.5 : 1 against every one of the others, and returns the first that does.
+func (c colour) readable(move func(colour, float64) colour, against ...colour) colour {
+	try := c
 	for step := range 51 {
-		try := c.towards(end, float64(step)/50)
+		try = move(c, float64(step)/50)
 		enough := true
 		for _, other := range against {
 			enough = enough && contrast(try, other) >= 4.5
@@ -70,5 +91,5 @@ func (c colour) readable(end colour, against ...colour) colour {
 			return try
 		}
 	}
-	return end
+	return try
 }

@@ -60,6 +60,7 @@ async function ceremony(ask, act, send, again) {
   const o = await ask();
   const c = await act(options(o.publicKey));
   try { return await send({ state: o.state, credential: credential(c) }); } catch (e) {
+    e.acted = true;
     if (e.code === 'challengeExpired' && again) return ceremony(ask, act, send, false);
     // The person is signed in and a rule refused the new passkey: hide it (UX-C8).
     if (o.publicKey.rp && D.user && e.rule && e.status < 500) P.signalUnknownCredential?.({ rpId: o.publicKey.rp.id, credentialId: c.id })?.catch(() => {});
@@ -94,7 +95,7 @@ function explain(e, kind) {
     $('ways')?.classList.toggle('btn', more);
     return say(W[e.name] ? fill(e.name) + (more ? ' ' + W.phone : '') : fill('other', { code: e.name }), calm ? '' : 'err');
   }
-  if (e.status === 429) return say(fill('tooMany', { time: new Date(Date.now() + (e.after || 60) * 1000).toLocaleTimeString([], { timeStyle: 'short' }) }), 'err');
+  if (e.status === 429) return say(fill('tooMany', { time: new Date(Date.now() + (e.after || 60) * 1000).toLocaleTimeString(locale, { timeStyle: 'short' }) }), 'err');
   if (e.code === 'challengeExpired') return say(W.expired);
   if (e.status >= 500 || !e.message) return say(fill('ours', { id: e.correlationId ?? '–' }), 'err');
   say(e.message + (e.rule ? ' ' + fill('rule', { rule: (e.profile ? e.profile + ', ' : '') + e.rule, id: e.correlationId }) : ''), 'err');
@@ -163,7 +164,8 @@ async function autofill() {
     kept(true);
     location.replace(r.next);
   } catch (e) {
-    if (['AbortError', 'NotAllowedError', 'offline'].includes(e.name)) return;
+    // What the person did not start is not worth a message.
+    if (!e.acted) return;
     clearTimeout(renew);
     explain(e, 'autofill');
     // A device may answer by itself: a refused passkey must not go round for ever.
@@ -171,12 +173,14 @@ async function autofill() {
   }
 }
 
+// The page's language as spoken where the person is.
+const lang = document.documentElement.lang, locale = navigator.languages.find((l) => l.startsWith(lang)) ?? lang;
 // A time in the person's own zone: today 10:31, or 3 Nov 2026.
 for (const t of all('time[data-as]')) {
-  const at = new Date(t.dateTime), days = Math.round((new Date(at).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 864e5), lang = document.documentElement.lang;
-  const day = Math.abs(days) < 2 ? new Intl.RelativeTimeFormat(lang, { numeric: 'auto' }).format(days, 'day') : at.toLocaleDateString(lang === 'en' ? 'en-GB' : lang, { dateStyle: 'medium' });
+  const at = new Date(t.dateTime), days = Math.round((new Date(at).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 864e5);
+  const day = Math.abs(days) < 2 ? new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }).format(days, 'day') : at.toLocaleDateString(locale, { dateStyle: 'medium' });
   t.title = t.textContent;
-  t.textContent = day + (t.dataset.as === 'moment' ? ' ' + at.toLocaleTimeString([], { timeStyle: 'short' }) : '');
+  t.textContent = day + (t.dataset.as === 'moment' ? ' ' + at.toLocaleTimeString(locale, { timeStyle: 'short' }) : '');
 }
 for (const b of all('[data-copy]')) b.addEventListener('click', async () => {
   const from = $(b.dataset.copy), said = b.textContent;
