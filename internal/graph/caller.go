@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"cardea/internal/application"
 	"cardea/internal/audit"
 	"cardea/internal/db"
 	"cardea/internal/directory"
@@ -88,8 +89,19 @@ func (a *api) authenticate(ctx context.Context, h http.Header) (*Caller, error) 
 		return nil, unauthenticated("The access token is for another resource. Ask for the scope %s/.default.", a.PublicURL)
 	}
 	c := &Caller{App: cl.IDType == "app", AppID: cl.AppID, AppName: cl.AppName, SessionID: cl.SessionID, IssuedAt: time.Unix(cl.IssuedAt, 0)}
+	app, err := a.application(ctx, c.AppID)
+	if err != nil {
+		return nil, err
+	}
+	if app != nil {
+		c.AppName = app.DisplayName
+	}
 	if c.App {
-		c.Permissions = cl.Roles
+		for _, p := range cl.Roles { // what was taken away since the token was made is gone at once
+			if app != nil && (slices.Contains(app.Cardea.Permissions, application.All) || containsFold(app.Cardea.Permissions, p)) {
+				c.Permissions = append(c.Permissions, p)
+			}
+		}
 		return c, nil
 	}
 	gone := unauthenticated("The access token is no longer valid. Sign in again.")
@@ -107,9 +119,24 @@ func (a *api) authenticate(ctx context.Context, h http.Header) (*Caller, error) 
 	c.UserID, c.Name, c.UPN, c.Guest = u.ID, u.DisplayName, u.UserPrincipalName, u.UserType == "Guest"
 	c.Roles, err = directory.RolesOf(ctx, a.DB, u.ID)
 	for scope := range strings.FieldsSeq(cl.Scope) {
-		c.Scopes = append(c.Scopes, scope[strings.LastIndexByte(scope, '/')+1:]) // "https://host/User.Read" is User.Read (WC-31)
+		scope = scope[strings.LastIndexByte(scope, '/')+1:] // "https://host/User.Read" is User.Read (WC-31)
+		if app == nil || app.Grants(scope) {
+			c.Scopes = append(c.Scopes, scope)
+		}
 	}
 	return c, err
+}
+
+// application finds the registration behind a token: nil for our own pages.
+func (a *api) application(ctx context.Context, appID string) (*application.Application, error) {
+	if slices.Contains(a.FirstParty, appID) {
+		return nil, nil
+	}
+	app, err := a.Applications.Find(ctx, appID, a.Now())
+	if problem.CodeOf(err) == "applicationUnknown" {
+		return nil, unauthenticated("The application of this token does not exist any more. Use another.").Because(err)
+	}
+	return app, err
 }
 
 // is reports whether an id or user name in a path is the caller's own.

@@ -76,10 +76,17 @@ func (c *Call) failure(err error, notFound string) Answer {
 	if len(details) == 0 && p.Target != "" { // DO-67
 		details = []problem.Reason{{Code: p.Code, Target: p.Target, Message: p.Detail}}
 	}
+	client := c.ClientRequestID
+	if client == "" {
+		client = c.RequestID
+	}
 	a := Answer{Status: s.Status, Header: http.Header{}, Body: errorBody{errorObject{
 		Code: s.Code, Message: p.Detail, Target: p.Target, Details: details,
-		Inner: innerError{Code: p.Code, Date: c.Now.UTC().Format("2006-01-02T15:04:05"), RequestID: c.RequestID, ClientRequestID: c.ClientRequestID},
+		Inner: innerError{Code: p.Code, Date: c.Now.UTC().Format("2006-01-02T15:04:05"), RequestID: c.RequestID, ClientRequestID: client},
 	}}}
+	if c.allowed != "" {
+		a.Header.Set("Allow", c.allowed)
+	}
 	switch p.Kind {
 	case problem.Unauthenticated:
 		challenge := `Bearer realm="", authorization_uri="` + c.Host + `/common/oauth2/v2.0/authorize"`
@@ -92,3 +99,9 @@ func (c *Call) failure(err error, notFound string) Answer {
 	}
 	return a
 }
+
+var (
+	noMail = problem.New(problem.Invalid, "mailNotConfigured", "This server cannot send mail. Hand the link over yourself, or configure mail.").On("sendMail")
+	// A person's mail address may be missing although the user name looks like one.
+	noAddress = problem.New(problem.Invalid, "noMailAddress", "This person has no mail address in the directory. Hand the link over yourself, or set mail.").On("sendMail")
+)

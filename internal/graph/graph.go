@@ -14,14 +14,18 @@
 package graph
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"time"
 
+	"cardea/internal/application"
 	"cardea/internal/db"
+	"cardea/internal/directory"
 	"cardea/internal/jose"
+	"cardea/internal/throttle"
 )
 
 // Config is what the API needs from the server.
@@ -32,7 +36,15 @@ type Config struct {
 	PublicURL string // scheme and host of the server, never taken from requests (WC-3)
 	Log       *slog.Logger
 	ClientIP  func(*http.Request) string // nil: the peer's address; a server behind proxies sets it
+
+	Applications *application.Cache // who may still use a token
+	FirstParty   []string           // client ids of our own pages, which are no registered applications
+	Hasher       *throttle.Hasher   // for the codes of Temporary Access Passes
+	SendLink     SendLink           // nil: this server cannot send mail
 }
+
+// SendLink mails an enrolment link to a person.
+type SendLink func(ctx context.Context, to directory.User, url string, expires time.Time) error
 
 // api is a served Config.
 type api struct {
@@ -57,6 +69,12 @@ func newAPI(c Config) *api {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Applications == nil {
+		c.Applications = application.NewCache(c.DB)
+	}
+	if c.Hasher == nil {
+		c.Hasher = throttle.NewHasher(throttle.Strong, 0)
 	}
 	a := &api{Config: c}
 	for _, r := range a.resources() {

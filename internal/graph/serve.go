@@ -13,10 +13,12 @@ import (
 	"strings"
 	"time"
 
+	"cardea/internal/application"
 	"cardea/internal/audit"
 	"cardea/internal/db"
 	"cardea/internal/jose"
 	"cardea/internal/problem"
+	"cardea/internal/throttle"
 )
 
 // Call is one authorized request, as functions of resources see it.
@@ -38,8 +40,11 @@ type Call struct {
 
 	RequestID, ClientRequestID string
 
-	path      string // of the request, escaped, as the client wrote it below the host
-	challenge string // claims to ask for in a 401 (WC-82)
+	applications *application.Cache
+	hasher       *throttle.Hasher
+	sendLink     SendLink
+	path         string // of the request, escaped, as the client wrote it below the host
+	challenge    string // claims to ask for in a 401 (WC-82)
 }
 
 // write runs f in one transaction.
@@ -88,7 +93,7 @@ const (
 // logged.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := a.Now()
-	c := &Call{Context: r.Context(), DB: a.DB, Ring: a.Ring, Now: now, Host: a.PublicURL, Header: r.Header,
+	c := &Call{Context: r.Context(), DB: a.DB, Ring: a.Ring, Now: now, Host: a.PublicURL, Header: r.Header, applications: a.Applications, hasher: a.Hasher, sendLink: a.SendLink,
 		RequestID: db.NewID(now), ClientRequestID: printable(r.Header.Get("client-request-id"))}
 	h := w.Header()
 	h.Set("request-id", c.RequestID)
@@ -202,7 +207,8 @@ func (a *api) route(c *Call, r *http.Request) (route, error) {
 		return rt, nil
 	}
 	if others != nil {
-		return route{}, problem.New(problem.Invalid, "methodNotAllowed", "%s is not possible here, but %s is.", method, strings.Join(others, ", "))
+		c.allowed = strings.Join(others, ", ")
+		return route{}, problem.New(problem.Invalid, "methodNotAllowed", "%s is not possible here. Possible: %s.", method, c.allowed)
 	}
 	return route{}, unknown
 }
