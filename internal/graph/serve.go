@@ -45,6 +45,7 @@ type Call struct {
 	sendLink     SendLink
 	path         string // of the request, escaped, as the client wrote it below the host
 	challenge    string // claims to ask for in a 401 (WC-82)
+	allowed      string // methods of the path, after a 405
 }
 
 // write runs f in one transaction.
