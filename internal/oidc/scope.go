@@ -1,0 +1,172 @@
+package oidc
+
+import (
+	"slices"
+	"strings"
+
+	"cardea/internal/application"
+)
+
+// scopes is what a scope parameter means.
+type scopes struct {
+	openid, profile, email, offline bool
+	resource                        string   // audience: GraphAppID, or the client id of an API
+	names                           []string // permissions for the resource, without prefix
+	asked                           string   // as written (WC-32)
+	whole                           bool     // .default: everything that was consented
+}
+
+// apiPermission is the one delegated permission of APIs other than Graph:
+// Cardea does not keep their own lists.
+const apiPermission = "user_impersonation"
+
+// split takes one scope value apart: the resource it names, "" if none, and
+// the permission. Graph has many names (WC-31).
+func (p *Provider) split(value string) (resource, name string) {
+	lower := strings.ToLower(value)
+	for _, prefix := range []string{"https://graph.microsoft.com/", GraphAppID + "/", strings.ToLower(p.Origin) + "/"} {
+		if strings.HasPrefix(lower, prefix) {
+			return GraphAppID, strings.TrimLeft(value[len(prefix):], "/")
+		}
+	}
+	i := strings.LastIndexByte(value, '/')
+	if i < 0 {
+		return "", value
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(lower[:i], "api://"), "/"), value[i+1:]
+}
+
+// parse reads a scope parameter without asking whether it is allowed.
+func (p *Provider) parse(asked string) (scopes, error) {
+	s := scopes{asked: asked}
+	values := strings.Fields(asked)
+	if len(values) > 200 {
+		return s, invalid("scopeInvalid", "A request has at most 200 scopes.")
+	}
+	for _, value := range values {
+		resource, name := p.split(value)
+		if resource == "" || resource == GraphAppID {
+			switch strings.ToLower(name) {
+			case "openid":
+				s.openid = true
+				continue
+			case "profile":
+				s.profile = true
+				continue
+			case "email":
+				s.email = true
+				continue
+			case "offline_access":
+				s.offline = true
+				continue
+			}
+			resource = GraphAppID
+		}
+		if name == "" {
+			return s, invalid("scopeInvalid", "The scope %q names no permission. Write <resource>/.default or <resource>/<permission>.", value)
+		}
+		if s.resource != "" && s.resource != resource {
+			return s, invalid("scopesMixed", "One token is for one resource. Ask for the scopes of each resource in a request of its own.")
+		}
+		s.resource = resource
+		if name == ".default" {
+			s.whole = true
+			continue
+		}
+		if !slices.Contains(s.names, name) {
+			s.names = append(s.names, name)
+		}
+	}
+	if s.resource == "" {
+		s.resource = GraphAppID // a token that opens userinfo only
+	}
+	return s, nil
+}
+
+// resolve reads the scopes of a request for a person and checks that an
+// administrator consented to them for app.
+func (p *Provider) resolve(r *request, app *application.Application, asked string) (scopes, error) {
+	s, err := p.parse(asked)
+	if err != nil {
+		return s, err
+	}
+	if s.resource != GraphAppID {
+		return s, p.resolveAPI(r, app, &s)
+	}
+	for _, name := range s.names {
+		if !app.Grants(name) {
+			return s, invalid("consentMissing", "%s may not use %s. An administrator can grant it under the application's delegated permissions.", app.DisplayName, name)
+		}
+	}
+	if s.whole {
+		s.names = append(s.names, expand(app.Cardea.Scopes, p.DelegatedPermissions)...)
+	}
+	return s, nil
+}
+
+func (p *Provider) resolveAPI(r *request, app *application.Application, s *scopes) error {
+	if err := p.findAPI(r, app, s, app.Cardea.Scopes); err != nil {
+		return err
+	}
+	for _, name := range s.names {
+		if name != apiPermission {
+			return invalid("scopeInvalid", "APIs other than Graph have the scopes .default and %s only.", apiPermission)
+		}
+	}
+	s.names = []string{apiPermission}
+	return nil
+}
+
+// findAPI resolves the resource of s to the client id of an application that
+// app may call: itself, or one whose client id was granted.
+func (p *Provider) findAPI(r *request, app *application.Application, s *scopes, granted []string) error {
+	api, err := p.Apps.Find(r.Context(), s.resource, r.now)
+	if err != nil {
+		return invalid("resourceUnknown", "There is no resource %q here. Graph is %s or %s; other APIs are named by their client id.", s.resource, "https://graph.microsoft.com", p.Origin)
+	}
+	s.resource = api.AppID
+	if api.AppID == app.AppID || slices.Contains(granted, application.All) || slices.ContainsFunc(granted, func(g string) bool { return strings.EqualFold(g, api.AppID) }) {
+		return nil
+	}
+	return invalid("consentMissing", "%s may not call %s. An administrator can grant it by the client id %s.", app.DisplayName, api.DisplayName, api.AppID)
+}
+
+// expand replaces "all" by all.
+func expand(granted, all []string) []string {
+	if slices.Contains(granted, application.All) && len(all) > 0 {
+		return all
+	}
+	return granted
+}
+
+// scp is the claim of that name: permissions, and the OpenID scopes that open
+// userinfo.
+func (s *scopes) scp() string {
+	out := slices.Clone(s.names)
+	if s.resource == GraphAppID {
+		for _, o := range []struct {
+			on   bool
+			name string
+		}{{s.openid, "openid"}, {s.profile, "profile"}, {s.email, "email"}} {
+			if o.on {
+				out = append(out, o.name)
+			}
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// echo is the scope of the answer: what was asked, as written, and what
+// .default stood for (WC-32).
+func (s *scopes) echo() string {
+	if !s.whole || s.resource != GraphAppID {
+		return s.asked
+	}
+	out := strings.Fields(s.asked)
+	for _, n := range s.names {
+		if !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return strings.Join(out, " ")
+}

@@ -1,0 +1,210 @@
+package oidc
+
+import (
+	"context"
+	"time"
+
+	"cardea/internal/application"
+	"cardea/internal/audit"
+	"cardea/internal/db"
+	"cardea/internal/session"
+)
+
+// token redeems grants (RFC 6749 §3.2).
+func (p *Provider) token(r *request) (answer, error) {
+	kind := r.get("grant_type")
+	switch kind {
+	case "authorization_code", "refresh_token", "client_credentials":
+	case "":
+		return answer{}, missing("grant_type")
+	default:
+		return answer{}, invalid("grantUnsupported", "The grant_type %q is not supported. Use authorization_code, refresh_token or client_credentials.", kind)
+	}
+	app, client, err := p.authenticate(r)
+	if err != nil {
+		return answer{}, err
+	}
+	switch kind {
+	case "authorization_code":
+		return p.redeem(r, app, client)
+	case "refresh_token":
+		return p.refresh(r, app, client)
+	}
+	return p.ownToken(r, app, client)
+}
+
+// redeem exchanges an authorization code.
+func (p *Provider) redeem(r *request, app *application.Application, c session.Client) (answer, error) {
+	if r.get("code") == "" {
+		return answer{}, missing("code")
+	}
+	if asked := r.get("scope"); asked != "" { // before the code dies
+		if _, err := p.resolve(r, app, asked); err != nil {
+			return answer{}, err
+		}
+	}
+	redirect := r.get("redirect_uri")
+	if redirect == "" { // left out in both requests (RFC 6749 §4.1.3)
+		redirect, _ = app.OnlyRedirect()
+	}
+	g, err := session.RedeemCode(r.Context(), p.DB, r.now, session.Redemption{Client: c, Code: r.get("code"), RedirectURI: redirect, Verifier: r.get("code_verifier")},
+		func(db.Querier, session.Granted) error { return nil }) // authorize wrote the row of this sign-in
+	if err != nil {
+		return answer{}, err
+	}
+	// MSAL repeats the scopes and wants them echoed as it writes them here. What
+	// was not consented was refused at authorize, and is again.
+	asked := r.get("scope")
+	if asked == "" {
+		asked = g.Scope
+	}
+	return p.answer(r, app, g, asked)
+}
+
+// refresh exchanges a refresh token. It may ask for other scopes than the
+// first request did, as in Entra: consent is the administrator's, and per
+// application.
+func (p *Provider) refresh(r *request, app *application.Application, c session.Client) (answer, error) {
+	if r.get("refresh_token") == "" {
+		return answer{}, missing("refresh_token")
+	}
+	if asked := r.get("scope"); asked != "" { // before the token is used up
+		if _, err := p.resolve(r, app, asked); err != nil {
+			return answer{}, err
+		}
+	}
+	g, err := session.RotateRefresh(r.Context(), p.DB, r.now, session.Rotation{Client: c, Token: r.get("refresh_token")}, func(q db.Querier, g session.Granted) error {
+		row := p.row(r, app, audit.NonInteractive) // RL-22
+		session.Of(&row, g.User)
+		row.SessionID, row.IncomingTokenType = g.SessionID, "refreshToken"
+		row.AuthenticationDetails = []audit.AuthStep{{DateTime: r.now, Method: "Previously satisfied", Succeeded: true, Requirement: "Primary authentication"}}
+		return audit.WriteSignIn(r.Context(), q, row)
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	g.Nonce = "" // OpenID Connect Core §12.2: it belongs to the sign-in
+	asked := r.get("scope")
+	if asked == "" {
+		asked = g.Scope
+	}
+	return p.answer(r, app, g, asked)
+}
+
+// tokens is the answer of the token endpoint (WC-43).
+type tokens struct {
+	TokenType    string `json:"token_type"`
+	Scope        string `json:"scope,omitempty"`
+	ExpiresIn    int64  `json:"expires_in"`
+	ExtExpiresIn int64  `json:"ext_expires_in"`
+	AccessToken  string `json:"access_token"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+	ClientInfo   string `json:"client_info,omitempty"`
+}
+
+// answer signs the tokens of a person's grant.
+func (p *Provider) answer(r *request, app *application.Application, g session.Granted, asked string) (answer, error) {
+	sc, err := p.resolve(r, app, asked)
+	if err != nil {
+		return answer{}, err
+	}
+	until := r.now.Add(p.Lives.Access)
+	if g.Until > 0 { // PK-152
+		until = earlier(until, time.UnixMilli(g.Until))
+	}
+	out := tokens{TokenType: "Bearer", Scope: sc.echo(), ExpiresIn: life(until, r.now), RefreshToken: g.Refresh}
+	out.ExtExpiresIn = out.ExpiresIn
+	// Graph checks our tokens itself and takes ES256; other APIs get what
+	// their own registration says.
+	if out.AccessToken, err = p.Ring.Sign(p.accessAlg(r.Context(), sc.resource, r.now), p.accessToken(r, app, &g, sc, until), r.now); err != nil {
+		return answer{}, err
+	}
+	if sc.openid {
+		if out.IDToken, err = p.Ring.Sign(idTokenAlg(app), p.idToken(r, app, &g, sc, until), r.now); err != nil {
+			return answer{}, err
+		}
+	}
+	if r.get("client_info") == "1" || r.Form.Get("client_info") == "1" {
+		out.ClientInfo = p.clientInfo(g.UserID)
+	}
+	return jsonAnswer(out)
+}
+
+// ownToken gives an application a token for itself (client_credentials).
+func (p *Provider) ownToken(r *request, app *application.Application, c session.Client) (answer, error) {
+	if !c.Authenticated {
+		return answer{}, invalid("publicClientOnly", "This application has no secret and no certificate, so it gets tokens for people only. Give it one, or sign a person in.")
+	}
+	sc, err := p.parse(r.get("scope")) // WC-34: OpenID scopes mean nothing here
+	if err != nil {
+		return answer{}, err
+	}
+	if !sc.whole || len(sc.names) > 0 {
+		return answer{}, invalid("scopeInvalid", "An application asks for all its permissions at once: the scope is %s/.default.", p.Origin)
+	}
+	sc.names = nil
+	if sc.resource == GraphAppID {
+		sc.names = expand(app.Cardea.Permissions, p.ApplicationPermissions)
+	} else if err := p.findAPI(r, app, &sc, app.Cardea.Permissions); err != nil {
+		return answer{}, err
+	}
+	until := r.now.Add(p.Lives.Access)
+	signed, err := p.Ring.Sign(p.accessAlg(r.Context(), sc.resource, r.now), p.applicationToken(r, app, sc, until), r.now)
+	if err != nil {
+		return answer{}, err
+	}
+	row := p.row(r, app, audit.ServicePrincipal) // RL-22
+	row.ServicePrincipalID, row.ResourceID = app.ID, sc.resource
+	if err := p.DB.Write(r.Context(), func(q db.Querier) error { return audit.WriteSignIn(r.Context(), q, row) }); err != nil {
+		return answer{}, err
+	}
+	n := life(until, r.now)
+	return jsonAnswer(tokens{TokenType: "Bearer", ExpiresIn: n, ExtExpiresIn: n, AccessToken: signed}) // WC-33: no scope
+}
+
+// revoke ends the refresh tokens of one sign-in at the client's wish
+// (RFC 7009). Whatever the token was, the answer is the same.
+func (p *Provider) revoke(r *request) (answer, error) {
+	app, _, err := p.authenticate(r)
+	if err != nil {
+		return answer{}, err
+	}
+	if r.get("token") == "" {
+		return answer{}, missing("token")
+	}
+	err = p.DB.Write(r.Context(), func(q db.Querier) error {
+		return session.RevokeRefresh(r.Context(), q, r.now, r.get("token"), app.AppID)
+	})
+	return answer{}, err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// life is expires_in: one second less than the token has, so that nobody sends
+// one that is over.
+func life(until, now time.Time) int64 { return max(0, int64(until.Sub(now)/time.Second)-1) }
+
+func (p *Provider) accessAlg(ctx context.Context, resource string, now time.Time) string {
+	if resource == GraphAppID {
+		return "ES256"
+	}
+	api, err := p.Apps.Find(ctx, resource, now)
+	if err != nil {
+		return "RS256"
+	}
+	return idTokenAlg(api)
+}
+
+// idTokenAlg is RS256, as in Entra, unless the application takes ES256.
+func idTokenAlg(app *application.Application) string {
+	if app.Cardea.SigningAlgorithm == "" {
+		return "RS256"
+	}
+	return app.Cardea.SigningAlgorithm
+}
