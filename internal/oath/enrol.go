@@ -124,7 +124,7 @@ func Confirm(ctx context.Context, d *db.DB, ring *jose.Ring, a audit.Actor, c Co
 		return Token{}, problem.New(problem.Invalid, "codeInvalid", "This code is not right, or its time is over. Check that the phone sets its clock by itself, and try the next one.").On("code")
 	}
 	t := Token{ID: p.ID, UserID: u.ID, DisplayName: name(c.DisplayName), CreatedDateTime: c.At.UTC().Truncate(time.Millisecond), lastStep: step}
-	return t, d.Write(ctx, func(q db.Querier) error {
+	err = d.Write(ctx, func(q db.Querier) error {
 		if _, err := q.ExecContext(ctx, `INSERT INTO oath_tokens (id, user_id, display_name, secret, last_step, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 			t.ID, t.UserID, t.DisplayName, ring.SealColumn(column(t.ID), p.Secret), step, c.At.UnixMilli()); err != nil {
 			return db.Err("This authenticator app", err)
@@ -134,6 +134,10 @@ func Confirm(ctx context.Context, d *db.DB, ring *jose.Ring, a audit.Actor, c Co
 		}
 		return session.LogMethod(ctx, q, a, c.At, session.MethodEvent{User: u, Verb: "registered", What: "software OATH token", Details: []audit.KeyValue{{Key: "methodId", Value: t.ID}}})
 	})
+	if err != nil {
+		return Token{}, err
+	}
+	return t, nil
 }
 
 func expired() *problem.Error {
