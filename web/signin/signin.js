@@ -98,7 +98,25 @@ function explain(e, kind) {
   if (e.status === 429) return say(fill('tooMany', { time: new Date(Date.now() + (e.after || 60) * 1000).toLocaleTimeString(locale, { timeStyle: 'short' }) }), 'err');
   if (e.code === 'challengeExpired') return say(W.expired);
   if (e.status >= 500 || !e.message) return say(fill('ours', { id: e.correlationId ?? '–' }), 'err');
-  say(e.message + (e.rule ? ' ' + fill('rule', { rule: (e.profile ? e.profile + ', ' : '') + e.rule, id: e.correlationId }) : ''), 'err');
+  say(e.message + (e.rule ? ' ' + fill('rule', { rule: e.rule, profile: e.profile, id: e.correlationId }) : ''), 'err');
+  if (!e.rule || !status) return;
+  // A refusal by a rule can be told to the help desk (UX-E8).
+  const text = status.textContent, copy = document.createElement('button'), help = document.createElement('a');
+  copy.type = 'button';
+  copy.className = 'btn';
+  copy.textContent = W.copy;
+  copy.addEventListener('click', () => copied(copy, text));
+  help.href = '/signin/help';
+  help.className = 'inline';
+  help.textContent = W.help;
+  status.append(copy, help);
+}
+
+async function copied(button, text) {
+  const said = button.textContent;
+  await navigator.clipboard.writeText(text);
+  button.textContent = W.copied;
+  setTimeout(() => { button.textContent = said; }, 2000);
 }
 
 // Steps of the page that creates a passkey. The button that had the focus goes
@@ -182,12 +200,7 @@ for (const t of all('time[data-as]')) {
   t.title = t.textContent;
   t.textContent = day + (t.dataset.as === 'moment' ? ' ' + at.toLocaleTimeString(locale, { timeStyle: 'short' }) : '');
 }
-for (const b of all('[data-copy]')) b.addEventListener('click', async () => {
-  const from = $(b.dataset.copy), said = b.textContent;
-  await navigator.clipboard.writeText(from.innerText.trim());
-  b.textContent = W.copied;
-  setTimeout(() => { b.textContent = said; }, 2000);
-});
+for (const b of all('[data-copy]')) b.addEventListener('click', () => copied(b, $(b.dataset.copy).innerText.trim()));
 for (const b of all('[data-show]')) b.addEventListener('change', () => { $(b.dataset.show).type = b.checked ? 'text' : 'password'; });
 
 // The hop to the application is a navigation of its own (form-action, ux.md §1.3).
