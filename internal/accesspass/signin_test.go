@@ -13,6 +13,7 @@ import (
 	"cardea/internal/directory"
 	"cardea/internal/problem"
 	"cardea/internal/session"
+	"cardea/internal/throttle"
 )
 
 func TestSignIn_PK152_PK153(t *testing.T) {
@@ -200,6 +201,23 @@ func TestBreakGlass_CA27(t *testing.T) {
 		rows, err := audit.SignIns(o.Context(), o.d, audit.Query{UserID: o.ada.ID})
 		if err != nil || len(rows) != 1 {
 			o.Errorf("%d rows, %v", len(rows), err)
+		}
+	})
+}
+
+// TestSameCost: whoever asks, one hash is computed: with a Hasher that is
+// always busy nobody gets past it, and nobody is told anything before.
+func TestSameCost_PK119(t *testing.T) {
+	each(t, func(o office) {
+		_, code := o.issue(accesspass.Order{})
+		_, used := o.issue(accesspass.Order{UserID: o.bob.ID, IsUsableOnce: ptr(true)})
+		if _, err := o.signIn("bob@example.com", used, noon); err != nil {
+			o.Fatal(err)
+		}
+		o.h = new(throttle.Hasher)
+		for _, c := range [][2]string{{"ada@example.com", code}, {"ada@example.com", ""}, {"bob@example.com", used}, {"root@example.com", code}, {"nobody@example.com", code}, {"nobody", ""}} {
+			_, err := o.signIn(c[0], c[1], noon)
+			o.is(err, problem.Unavailable, "busy")
 		}
 	})
 }

@@ -86,8 +86,8 @@ func guessable(low string) bool {
 	if rest != low && utf8.RuneCountInString(core(rest)) < 4 {
 		return true
 	}
-	plain := strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "@", "a", "$", "s", "!", "i").Replace(low)
-	return slices.Contains(common, core(plain)) || slices.Contains(common, core(low))
+	plain := strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "@", "a", "$", "s", "!", "i").Replace(core(low))
+	return slices.Contains(common, plain) || slices.Contains(common, core(low))
 }
 
 // core is what remains without the digits and signs around it.

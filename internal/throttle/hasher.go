@@ -28,7 +28,8 @@ var Strong = Cost{Memory: 19 * 1024, Passes: 2, Threads: 1}
 
 // Hasher makes guesses of secrets that people type expensive. It bounds how
 // many hashes run at once, so that a flood of guesses costs neither the memory
-// of the machine nor all of its cores. A server has exactly one.
+// of the machine nor all of its cores. A server has exactly one. The zero
+// Hasher runs nothing: it is always busy.
 type Hasher struct {
 	cost  Cost
 	run   chan struct{} // one place per hash that runs
