@@ -22,10 +22,19 @@ export type ServerOptions = {
   command?: string[]; // default: serve
   env?: Record<string, string>;
   program?: string; // default: bin/cardea
+  bare?: boolean; // leaves out the application of automation
 };
+
+// Automation is what `cardea bootstrap app` prints.
+export type Automation = { tenantId: string; clientId: string; clientSecret: string };
+
+// Printed is what a command wrote to its standard output, to both outputs
+// together, and how it ended.
+export type Printed = { out: string; output: string; status: number | null };
 
 export class Server {
   private output = '';
+  private app?: Automation;
 
   private constructor(
     readonly url: string, // http://localhost:PORT, no slash at the end
@@ -39,7 +48,9 @@ export class Server {
   static async start(options: ServerOptions = {}): Promise<Server> {
     const port = await freePort();
     const dataDir = await mkdtemp(join(tmpdir(), 'cardea-e2e-'));
+    const app = options.bare ? undefined : await Server.bootstrap(port, dataDir, options);
     const server = Server.spawn(port, dataDir, options);
+    server.app = app;
     try {
       await server.ready();
     } catch (failure) {
@@ -61,22 +72,49 @@ export class Server {
     return server;
   }
 
-  get log(): string { return this.output; }
-
-  private async ready(): Promise<void> {
-    for (const deadline = Date.now() + 30_000; Date.now() < deadline; await new Promise((again) => setTimeout(again, 50))) {
-      if (this.child.exitCode !== null || this.child.pid === undefined) break;
-      const answer = await fetch(`${this.url}/readyz`).catch(() => undefined);
-      if (answer?.ok) return;
-    }
-    throw new Error(`the server is not ready; it printed:\n${this.output || '(nothing)'}`);
+  // bootstrap registers the application of the tests before the server starts.
+  private static async bootstrap(port: number, dataDir: string, options: ServerOptions): Promise<Automation> {
+    const { out, output, status } = await Server.run(port, dataDir, options, ['bootstrap', 'app', '--name', 'Tests', '--output', 'json']);
+    if (status !== 0) throw new Error(`cardea bootstrap app: ${output}`);
+    return JSON.parse(out) as Automation;
   }
 
-  // setupLink returns the one-time link that the server printed at its start.
-  setupLink(): string {
-    const found = this.output.match(/https?:\/\/\S+\/setup\S*/);
+  private static async run(port: number, dataDir: string, options: ServerOptions, args: string[]): Promise<Printed> {
+    const child = spawn(binary, args, { env: Server.environment(port, dataDir, options), stdio: ['ignore', 'pipe', 'pipe'] });
+    let out = '', output = '';
+    child.stdout.on('data', (chunk: Buffer) => { out += chunk.toString(); output += chunk.toString(); });
+    child.stderr.on('data', (chunk: Buffer) => { output += chunk.toString(); });
+    const status = await new Promise<number | null>((ended, failed) => child.once('error', failed).once('close', ended));
+    return { out, output, status };
+  }
+
+  get log(): string { return this.output; }
+
+  get automation(): Automation {
+    if (!this.app) throw new Error('this server was started bare');
+    return this.app;
+  }
+
+  // until asks again and again, for half a minute or until the server ended.
+  private async until<T>(ask: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> {
+    for (const deadline = Date.now() + 30_000; Date.now() < deadline; await new Promise((again) => setTimeout(again, 50))) {
+      const answer = await ask();
+      if (answer !== undefined) return answer;
+      if (this.child.exitCode !== null || this.child.pid === undefined) return undefined;
+    }
+    return undefined;
+  }
+
+  private async ready(): Promise<void> {
+    const ready = await this.until(() => fetch(`${this.url}/readyz`).then((answer) => answer.ok || undefined, () => undefined));
+    if (!ready) throw new Error(`the server is not ready; it printed:\n${this.output || '(nothing)'}`);
+  }
+
+  // setupLink returns the one-time link that the server prints once it is ready.
+  async setupLink(): Promise<string> {
+    const found = await this.until(() => this.output.match(/https?:\/\/\S+\/setup\?\S+/)?.[0]);
     if (!found) throw new Error(`no set-up link in what the server printed:\n${this.output}`);
-    return found[0];
+    return found;
   }
 
   // file reads a file of the data folder and returns its permissions too.
@@ -87,17 +125,17 @@ export class Server {
 
   // command runs bin/cardea with other arguments on the same data, such as
   // command('bootstrap'), and returns what it printed and its exit status.
-  async command(...args: string[]): Promise<{ output: string; status: number | null }> {
-    const port = Number(new URL(this.url).port);
-    const child = spawn(binary, args, { env: Server.environment(port, this.dataDir, this.options), stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { output += chunk.toString(); });
-    const status = await new Promise<number | null>((ended, failed) => child.once('error', failed).once('close', ended));
-    return { output, status };
+  command(...args: string[]): Promise<Printed> {
+    return Server.run(Number(new URL(this.url).port), this.dataDir, this.options, args);
   }
 
-  // tell writes a line to the server's standard input (see clock/main.go).
-  tell(line: string): void { this.child.stdin?.write(line + '\n'); }
+  // forward moves the clock of a server started as bin/cardea-clock, by a
+  // duration as Go writes it ("11m"), and returns when it has moved.
+  async forward(by: string): Promise<void> {
+    const printed = this.output.length;
+    this.child.stdin?.write(`forward ${by}\n`);
+    if (!await this.until(() => this.output.slice(printed).includes('clock: ') || undefined)) throw new Error('the clock did not move');
+  }
 
   // stop ends the server and removes its data.
   async stop(): Promise<void> {
