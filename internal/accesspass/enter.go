@@ -59,6 +59,9 @@ func SignInByLink(ctx context.Context, d *db.DB, c session.Claim) (session.Signe
 // enterByLink opens the session and records that the link was used.
 func enterByLink(ctx context.Context, q db.Querier, row audit.SignIn, u directory.User, l Link) (session.SignedIn, error) {
 	now := row.CreatedDateTime
+	if err := session.Right(ctx, q, row, session.Guessed{Kind: linkThrottle}); err != nil {
+		return session.SignedIn{}, err
+	}
 	session.Succeeded(&row, linkStep)
 	in, err := session.Enter(ctx, q, row, u, session.Session{MFAAt: now, ExpiresAt: now.Add(OneTimeSession), Methods: []string{session.MethodLink, session.MethodMFA}})
 	if err != nil {

@@ -103,13 +103,17 @@ func IssueLink(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, 
 }
 
 // OpenLink looks at a link without spending it, for the page that greets its
-// follower. Tries are counted per address.
+// follower. Wrong tries are counted per address.
 func OpenLink(ctx context.Context, d *db.DB, c session.Claim) (Link, error) {
 	row := c.Situation.Row(c.At)
 	if err := session.Guess(ctx, d, row, linkStep, session.Guessed{Kind: linkThrottle}); err != nil {
 		return Link{}, err
 	}
-	return find(ctx, d, c.Secret, c.At)
+	l, err := find(ctx, d, c.Secret, c.At)
+	if err != nil {
+		return l, err
+	}
+	return l, d.Write(ctx, func(q db.Querier) error { return session.Right(ctx, q, row, session.Guessed{Kind: linkThrottle}) })
 }
 
 // RedeemLink spends a link in the caller's transaction: of two transactions

@@ -135,6 +135,11 @@ func TestLinkInParallel(t *testing.T) {
 func TestLinkThrottle(t *testing.T) {
 	each(t, func(o office) {
 		_, text := o.link(accesspass.LinkOrder{Kind: accesspass.EnrolmentLink, UserID: o.ada.ID})
+		for range 120 {
+			if _, err := accesspass.OpenLink(o.Context(), o.d, o.claim("", text, noon)); err != nil {
+				o.Fatal(err)
+			}
+		}
 		for range 100 {
 			_, err := o.follow("x", noon)
 			o.is(err, problem.Unauthenticated, "linkNotUsable")

@@ -124,7 +124,7 @@ func spend(ctx context.Context, q db.Querier, row audit.SignIn, u directory.User
 		}
 		return session.SignedIn{}, refused()
 	}
-	if err := throttle.Forget(ctx, q, kind, session.CleanName(u.UserPrincipalName)); err != nil {
+	if err := session.Right(ctx, q, row, session.Guessed{Kind: kind, Account: session.CleanName(u.UserPrincipalName)}); err != nil {
 		return session.SignedIn{}, err
 	}
 	ends := now.Add(session.Lifetime)

@@ -165,7 +165,13 @@ func TestThrottle_PK151(t *testing.T) {
 				o.Fatal(err)
 			}
 		}
-		later := noon.Add(time.Hour)
+		later := noon.Add(30 * time.Minute)
+		for range 120 { // right ones do not count against the address: an office comes to work
+			if _, err := o.signIn("ada@example.com", code, later); err != nil {
+				o.Fatal(err)
+			}
+		}
+		later = noon.Add(time.Hour)
 		for i := range 100 {
 			_, err := o.signIn(fmt.Sprintf("guess%d@example.com", i), "wrongwrong", later)
 			o.is(err, problem.Unauthenticated, "signInFailed")

@@ -9,7 +9,6 @@ import (
 	"cardea/internal/jose"
 	"cardea/internal/problem"
 	"cardea/internal/session"
-	"cardea/internal/throttle"
 )
 
 var step = session.Step{Method: "Software OATH token", Used: "App Verification code", Second: true}
@@ -105,7 +104,7 @@ func spend(ctx context.Context, q db.Querier, row audit.SignIn, s session.Sessio
 		}
 		return session.SignedIn{}, refused()
 	}
-	if err := throttle.Forget(ctx, q, kind, s.UserID); err != nil {
+	if err := session.Right(ctx, q, row, session.Guessed{Kind: kind, Account: s.UserID}); err != nil {
 		return session.SignedIn{}, err
 	}
 	up, token, err := session.Upgrade(ctx, q, now, s, session.MethodCode, session.MethodMFA)

@@ -58,12 +58,12 @@ func Set(ctx context.Context, d *db.DB, h *throttle.Hasher, a audit.Actor, c Cha
 	if refusal != "" {
 		return problem.New(problem.Invalid, refusal, "Passwords are not in use for this account. Use a passkey, or ask your administrator.")
 	}
-	stored, err := read(ctx, d, u.ID)
+	old, err := read(ctx, d, u.ID)
 	if err != nil {
 		return err
 	}
 	switch own := a.UserID == u.ID; {
-	case own && stored == "":
+	case own && old.hash == "":
 		if err := session.Fresh(c.Session, c.At); err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func Set(ctx context.Context, d *db.DB, h *throttle.Hasher, a audit.Actor, c Cha
 		if err := throttle.Try(ctx, d, kind, session.CleanName(u.UserPrincipalName), throttle.PerAccount, c.At); err != nil {
 			return err
 		}
-		right, err := h.Verify(ctx, stored, normal(c.Current))
+		right, err := h.Verify(ctx, old.hash, normal(c.Current))
 		if err != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ func Store(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, u di
 	verb := "registered"
 	if old, err := read(ctx, q, u.ID); err != nil {
 		return err
-	} else if old != "" {
+	} else if old.hash != "" {
 		verb = "updated"
 	}
 	if _, err := q.ExecContext(ctx, `INSERT INTO passwords (user_id, hash, changed_at) VALUES ($1, $2, $3)
@@ -154,8 +154,8 @@ func ChangedAt(ctx context.Context, q db.Querier, userID string) (*time.Time, er
 // HasUsable reports whether the person has a password and the policy lets it
 // be used.
 func HasUsable(ctx context.Context, q db.Querier, userID string) (bool, error) {
-	stored, err := read(ctx, q, userID)
-	if err != nil || stored == "" {
+	p, err := read(ctx, q, userID)
+	if err != nil || p.hash == "" {
 		return false, err
 	}
 	policy, err := directory.GetMethodPolicy(ctx, q, directory.MethodPassword)
@@ -166,10 +166,15 @@ func HasUsable(ctx context.Context, q db.Querier, userID string) (bool, error) {
 	return refusal == "" && err == nil, err
 }
 
-// read returns the stored hash, "" if there is none.
-func read(ctx context.Context, q db.Querier, userID string) (hash string, err error) {
-	err = q.QueryRowContext(ctx, `SELECT coalesce(max(hash), '') FROM passwords WHERE user_id = $1`, userID).Scan(&hash)
-	return hash, err
+// stored is a row; the zero value if there is none.
+type stored struct {
+	hash    string
+	changed int64 // Unix milliseconds; hashing the same password anew leaves it
+}
+
+func read(ctx context.Context, q db.Querier, userID string) (p stored, err error) {
+	err = q.QueryRowContext(ctx, `SELECT coalesce(max(hash), ''), coalesce(max(changed_at), 0) FROM passwords WHERE user_id = $1`, userID).Scan(&p.hash, &p.changed)
+	return p, err
 }
 
 // normal is the form that is hashed: keyboards spell the same letter in

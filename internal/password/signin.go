@@ -3,6 +3,7 @@ package password
 import (
 	"context"
 
+	"cardea/internal/audit"
 	"cardea/internal/db"
 	"cardea/internal/directory"
 	"cardea/internal/problem"
@@ -28,89 +29,101 @@ func SignIn(ctx context.Context, d *db.DB, h *throttle.Hasher, c session.Claim) 
 	if err := session.Guess(ctx, d, row, step, session.Guessed{Kind: kind, Account: name}); err != nil {
 		return session.SignedIn{}, err
 	}
-	u, stored, fail, err := prove(ctx, d, h, c)
+	u, p, fail, err := prove(ctx, d, h, c)
 	if err != nil {
 		return session.SignedIn{}, err
 	}
 	if u.ID != "" {
 		session.Of(&row, u)
 	}
-	if fail != nil {
-		if err := session.Refuse(ctx, d, row, step, *fail); err != nil {
-			return session.SignedIn{}, err
-		}
-		return session.SignedIn{}, refused()
-	}
-	fresh := ""
-	if h.Outdated(stored) {
-		if fresh, err = h.Hash(ctx, normal(c.Secret)); err != nil {
-			return session.SignedIn{}, err
-		}
-	}
-	session.Succeeded(&row, step)
 	var in session.SignedIn
-	err = d.Write(ctx, func(q db.Querier) error {
-		// What was proved must still be true: the password may have been changed
-		// or removed while it was hashed.
-		now, err := read(ctx, q, u.ID)
-		if err != nil {
-			return err
-		}
-		if now != stored {
-			return refused()
-		}
-		if fresh != "" {
-			if _, err := q.ExecContext(ctx, `UPDATE passwords SET hash = $1 WHERE user_id = $2`, fresh, u.ID); err != nil {
-				return err
+	if fail == nil {
+		fresh := ""
+		if h.Outdated(p.hash) {
+			if fresh, err = h.Hash(ctx, normal(c.Secret)); err != nil {
+				return session.SignedIn{}, err
 			}
 		}
-		if err := throttle.Forget(ctx, q, kind, name); err != nil {
-			return err
+		err = d.Write(ctx, func(q db.Querier) error { in, err = enter(ctx, q, row, u, proved{p, fresh}); return err })
+		if problem.CodeOf(err) != refused().Code {
+			return in, err
 		}
-		in, err = session.Enter(ctx, q, row, u, session.Session{Methods: []string{session.MethodPassword}})
-		return err
-	})
-	return in, err
+		fail = &session.Failure{Code: 50126, Fact: "passwordWrong", Reason: "The password was changed or removed a moment before."}
+	}
+	if err := session.Refuse(ctx, d, row, step, *fail); err != nil {
+		return session.SignedIn{}, err
+	}
+	return session.SignedIn{}, refused()
+}
+
+// proved is the row that was compared, and its hash at today's cost, "" if it
+// has that already.
+type proved struct {
+	stored
+	fresh string
+}
+
+// enter opens the session: all of it or nothing.
+func enter(ctx context.Context, q db.Querier, row audit.SignIn, u directory.User, p proved) (session.SignedIn, error) {
+	// What was proved must still be true: the password may have been changed or
+	// removed while it was hashed.
+	now, err := read(ctx, q, u.ID)
+	if err != nil {
+		return session.SignedIn{}, err
+	}
+	if now.hash == "" || now.changed != p.changed {
+		return session.SignedIn{}, refused()
+	}
+	if p.fresh != "" {
+		if _, err := q.ExecContext(ctx, `UPDATE passwords SET hash = $1 WHERE user_id = $2 AND changed_at = $3`, p.fresh, u.ID, p.changed); err != nil {
+			return session.SignedIn{}, err
+		}
+	}
+	if err := session.Right(ctx, q, row, session.Guessed{Kind: kind, Account: session.CleanName(u.UserPrincipalName)}); err != nil {
+		return session.SignedIn{}, err
+	}
+	session.Succeeded(&row, step)
+	return session.Enter(ctx, q, row, u, session.Session{Methods: []string{session.MethodPassword}})
 }
 
 // prove compares the password and finds the true reason of a refusal. It reads
 // and hashes the same for everybody.
-func prove(ctx context.Context, d *db.DB, h *throttle.Hasher, c session.Claim) (directory.User, string, *session.Failure, error) {
+func prove(ctx context.Context, d *db.DB, h *throttle.Hasher, c session.Claim) (directory.User, stored, *session.Failure, error) {
 	u, err := session.Look(ctx, d, session.CleanName(c.UserName))
 	if err != nil {
-		return u, "", nil, err
+		return u, stored{}, nil, err
 	}
 	policy, err := directory.GetMethodPolicy(ctx, d, directory.MethodPassword)
 	if err != nil {
-		return u, "", nil, err
+		return u, stored{}, nil, err
 	}
 	refusal, err := policy.RefusalFor(ctx, d, u.ID)
 	if err != nil {
-		return u, "", nil, err
+		return u, stored{}, nil, err
 	}
-	stored, err := read(ctx, d, u.ID)
+	p, err := read(ctx, d, u.ID)
 	if err != nil {
-		return u, "", nil, err
+		return u, stored{}, nil, err
 	}
 	typed := c.Secret
 	if len(typed) > 4*MaxLength { // longer than any password; hash little, say no
 		typed = ""
 	}
-	right, err := h.Verify(ctx, stored, normal(typed))
+	right, err := h.Verify(ctx, p.hash, normal(typed))
 	if err != nil {
-		return u, "", nil, err
+		return u, stored{}, nil, err
 	}
 	switch {
 	case u.ID == "":
-		return u, stored, &session.UnknownUser, nil
-	case stored == "":
-		return u, stored, &session.Failure{Code: 50126, Fact: "noPassword", Reason: "The person has no password."}, nil
+		return u, p, &session.UnknownUser, nil
+	case p.hash == "":
+		return u, p, &session.Failure{Code: 50126, Fact: "noPassword", Reason: "The person has no password."}, nil
 	case !right:
-		return u, stored, &session.Failure{Code: 50126, Fact: "passwordWrong", Reason: "The password was wrong."}, nil
+		return u, p, &session.Failure{Code: 50126, Fact: "passwordWrong", Reason: "The password was wrong."}, nil
 	case !u.AccountEnabled:
-		return u, stored, &session.DisabledUser, nil
+		return u, p, &session.DisabledUser, nil
 	case refusal != "":
-		return u, stored, &session.Failure{Code: 500121, Fact: refusal, Reason: "The policy does not let this person use a password."}, nil
+		return u, p, &session.Failure{Code: 500121, Fact: refusal, Reason: "The policy does not let this person use a password."}, nil
 	}
-	return u, stored, nil, nil
+	return u, p, nil, nil
 }

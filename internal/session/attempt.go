@@ -117,10 +117,15 @@ var (
 	Throttled    = Failure{50053, "requestThrottled", "Too many tries; this one was not looked at."}
 )
 
+// Failed completes row with the step that was refused.
+func Failed(row *audit.SignIn, step Step, f Failure) {
+	row.Status = audit.SignInStatus{ErrorCode: f.Code, FailureReason: f.Reason, AdditionalDetails: f.Fact}
+	record(row, step, f.Reason, false)
+}
+
 // Refuse writes row as a failure. It commits on its own.
 func Refuse(ctx context.Context, d *db.DB, row audit.SignIn, step Step, f Failure) error {
-	row.Status = audit.SignInStatus{ErrorCode: f.Code, FailureReason: f.Reason, AdditionalDetails: f.Fact}
-	record(&row, step, f.Reason, false)
+	Failed(&row, step, f)
 	return d.Write(ctx, func(q db.Querier) error { return audit.WriteSignIn(ctx, q, row) })
 }
 
@@ -128,7 +133,7 @@ func Refuse(ctx context.Context, d *db.DB, row audit.SignIn, step Step, f Failur
 // account that it is about: an address that is refused cannot go on to lock
 // accounts. A refusal is written as row's failure.
 func Guess(ctx context.Context, d *db.DB, row audit.SignIn, step Step, g Guessed) error {
-	err := throttle.Try(ctx, d, g.Kind, "address "+Network(row.IPAddress), throttle.PerAddress, row.CreatedDateTime)
+	err := throttle.Try(ctx, d, g.Kind, fromAddress(row), throttle.PerAddress, row.CreatedDateTime)
 	if err == nil && g.Account != "" {
 		err = throttle.Try(ctx, d, g.Kind, g.Account, throttle.PerAccount, row.CreatedDateTime)
 	}
@@ -139,6 +144,17 @@ func Guess(ctx context.Context, d *db.DB, row audit.SignIn, step Step, g Guessed
 	}
 	return err
 }
+
+// Right takes a guess back that was no guess: the account starts anew, and the
+// address has one less. It runs in the transaction of the proof.
+func Right(ctx context.Context, q db.Querier, row audit.SignIn, g Guessed) error {
+	if err := throttle.Uncount(ctx, q, g.Kind, fromAddress(row)); err != nil || g.Account == "" {
+		return err
+	}
+	return throttle.Forget(ctx, q, g.Kind, g.Account)
+}
+
+func fromAddress(row audit.SignIn) string { return "address " + Network(row.IPAddress) }
 
 // Guessed names what a guess is about.
 type Guessed struct {
