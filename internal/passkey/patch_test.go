@@ -22,8 +22,8 @@ type patchRow struct {
 	Warns                                     []string
 }
 
-// directory knows the targets of testdata/patch.yaml, but for one that was deleted.
-func directory(deleted string) func(kind, id string) bool {
+// targetsBut knows the targets of testdata/patch.yaml, but for one that was deleted.
+func targetsBut(deleted string) func(kind, id string) bool {
 	return func(kind, id string) bool {
 		switch kind + " " + id {
 		case "group engineering", "group office", "user ada", "role administrators":
@@ -83,7 +83,7 @@ func (row patchRow) run(t *testing.T, named map[string]Configuration, do change)
 		t.Fatalf("no row is named %q", row.After)
 	}
 	before := asJSON(t, start)
-	got, warnings, err := do(start, row.body(t), directory(row.Deleted), counter())
+	got, warnings, err := do(start, row.body(t), targetsBut(row.Deleted), counter())
 	if after := asJSON(t, start); after != before {
 		t.Errorf("the change wrote to the old document:\n%s", cmp.Diff(before, after))
 	}
@@ -176,7 +176,7 @@ func TestDefault(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Errorf("%s\nwant\n%s (%v)", got, want, err)
 	}
-	if w := Default().Warnings(directory("")); len(w) != 0 {
+	if w := Default().Warnings(targetsBut("")); len(w) != 0 {
 		t.Errorf("warnings %v", w)
 	}
 }
@@ -212,7 +212,7 @@ func TestManyProfilesPatched_PK43_PK44(t *testing.T) {
 		c.PasskeyProfiles = append(c.PasskeyProfiles, p)
 		c.IncludeTargets[0].AllowedPasskeyProfiles = append(c.IncludeTargets[0].AllowedPasskeyProfiles, p.ID)
 	}
-	got, warnings, err := Default().Patched([]byte(asJSON(t, c)), directory(""), counter())
+	got, warnings, err := Default().Patched([]byte(asJSON(t, c)), targetsBut(""), counter())
 	if diff := cmp.Diff(c, got); err != nil || diff != "" {
 		t.Fatalf("%v (-want +got):\n%s", err, diff)
 	}
@@ -305,7 +305,7 @@ func FuzzPatched(f *testing.F) {
 	f.Add([]byte("{\"keyRestrictions\":{\"isEnforced\":true,\"enforcementType\":\"ALLOW\",\"aaGuids\":null}}"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, do := range []change{Configuration.Patched, Configuration.Imported} {
-			c, _, err := do(Default(), body, directory(""), counter())
+			c, _, err := do(Default(), body, targetsBut(""), counter())
 			if err != nil {
 				e, ok := errors.AsType[*problem.Error](err)
 				if !ok || e.Kind != problem.Invalid || e.Detail == "" || e.Code == "" {
@@ -330,7 +330,7 @@ func FuzzPatched(f *testing.F) {
 			if bytes.Contains(stored, []byte("null")) && !bytes.Contains(body, []byte("null")) {
 				t.Fatalf("a null that nobody sent: %s", stored)
 			}
-			echoed, _, err := c.Patched(stored, directory(""), counter())
+			echoed, _, err := c.Patched(stored, targetsBut(""), counter())
 			if err != nil || !cmp.Equal(c, echoed) {
 				t.Fatalf("%s: echo gives %v", stored, err)
 			}
