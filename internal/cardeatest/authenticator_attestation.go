@@ -84,6 +84,7 @@ type LeafRules struct {
 	NotBefore, NotAfter time.Time // zero: ten years around the time of the CA
 	NegativeSerial      bool      // serial number -128
 	Unit                string    // OU; "" means the one WebAuthn asks for
+	NoSubject           bool      // as the certificate of a TPM has to be
 	Intermediate        bool      // signed by an intermediate, which goes along
 
 	Signer     crypto.Signer    // key of the certificate; nil makes one
@@ -162,6 +163,9 @@ func (ca *AttestationCA) Issue(r LeafRules) (*Certificate, error) {
 	}
 	if r.Unit != "" {
 		template.Subject.OrganizationalUnit = []string{r.Unit}
+	}
+	if r.NoSubject {
+		template.Subject = pkix.Name{}
 	}
 	if !r.NotBefore.IsZero() {
 		template.NotBefore = r.NotBefore

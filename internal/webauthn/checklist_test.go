@@ -28,8 +28,8 @@ type fault struct {
 	finish func(x *attempt)                  // after the answer is made
 }
 
-// WA-48: WebAuthn L3 §7.1, in the order of the checklist. Rows 4 and 20–24 are
-// decided by those who hold the seal, the policy and the database.
+// WA-48: WebAuthn L3 §7.1, in the order of the checklist. Row 4 is mostly for
+// those who hold the seal, rows 20–24 for those who hold policy and database.
 var registrationFaults = []fault{
 	{row: 1, name: "too large (WA-21)", code: "responseMalformed", finish: func(x *attempt) {
 		x.resp.AttestationObject = append(slices.Clone(x.resp.AttestationObject), make([]byte, webauthn.MaxRegistrationBody)...)
@@ -40,6 +40,8 @@ var registrationFaults = []fault{
 	{row: 3, name: "trailing byte", code: "invalidAttestationDataFormat", finish: func(x *attempt) {
 		x.resp.AttestationObject = append(slices.Clone(x.resp.AttestationObject), 0)
 	}},
+	{row: 4, name: "challenge of a sign-in (PK-110)", code: "challengeUnknown", finish: func(x *attempt) { x.c.Purpose = webauthn.SignInPurpose }},
+	{row: 4, name: "challenge for nobody", code: "challengeUnknown", finish: func(x *attempt) { x.c.UserHandle = nil }},
 	{row: 5, name: "expired", code: "challengeExpired", finish: func(x *attempt) { x.now = x.c.Expires }},
 	{row: 6, name: "another challenge", code: "challengeMismatch", finish: func(x *attempt) { x.c.Challenge = challenge("another") }},
 	{row: 7, name: "type get", code: "ceremonyTypeMismatch", client: func(m map[string]any) { m["type"] = "webauthn.get" }},
@@ -71,6 +73,7 @@ var signInFaults = []fault{
 	{row: 1, name: "trailing byte", code: "responseMalformed", finish: func(x *attempt) {
 		x.resp.AuthenticatorData = append(slices.Clone(x.resp.AuthenticatorData), 0)
 	}},
+	{row: 2, name: "challenge of a registration (PK-110)", code: "challengeUnknown", finish: func(x *attempt) { x.c.Purpose = webauthn.RegisterPurpose }},
 	{row: 2, name: "expired", code: "challengeExpired", finish: func(x *attempt) { x.now = x.c.Expires.Add(time.Hour) }},
 	{row: 2, name: "another challenge", code: "challengeMismatch", finish: func(x *attempt) { x.c.Challenge = challenge("another") }},
 	{row: 3, name: "not in the allow list", code: "credentialNotAllowed", finish: func(x *attempt) { x.c.Allowed = [][]byte{[]byte("another id")} }},

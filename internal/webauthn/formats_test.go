@@ -120,6 +120,40 @@ func TestWA33EveryFormat(t *testing.T) {
 	}
 }
 
+// Windows Hello: a TPM statement that verifies, and its chain. The TPM is named
+// in a critical extension that crypto/x509 does not know.
+func TestTPM(t *testing.T) {
+	m := newMakers(t)
+	for name, tt := range map[string]struct {
+		aaguid *[16]byte
+		typ    string
+	}{
+		"model in the certificate": {&model, webauthn.TypeAttCA},
+		"no model":                 {nil, webauthn.TypeAttCA},
+		"another model":            {&other, webauthn.TypeUnverified},
+	} {
+		t.Run(name, func(t *testing.T) {
+			proof, err := cardeatest.TPM(m.maker, tt.aaguid)
+			must(t, err)
+			f := attest(t, model, proof)
+			if f.Attestation.Type != tt.typ || f.Attestation.Format != "tpm" {
+				t.Fatalf("%+v", f.Attestation)
+			}
+			anchor := entry(m.maker, model)
+			anchor.AttestationTypes = []string{"attca"}
+			if tr := webauthn.CheckTrust(f.Attestation, []webauthn.Anchor{anchor}, now); tr.Attested != (tt.typ == webauthn.TypeAttCA) {
+				t.Errorf("%+v", tr)
+			}
+			if tr := webauthn.CheckTrust(f.Attestation, []webauthn.Anchor{entry(m.maker, model)}, now); tr.Attested {
+				t.Errorf("the entry lists only basic_full (WA-38): %+v", tr)
+			}
+			if tr := webauthn.CheckTrust(f.Attestation, []webauthn.Anchor{entry(m.forger, model)}, now); tr.Attested {
+				t.Errorf("root of another: %+v", tr)
+			}
+		})
+	}
+}
+
 // WA-35: a U2F key with zero AAGUID, known to the metadata by its certificate.
 func TestU2FWithoutAAGUID(t *testing.T) {
 	ca, err := cardeatest.NewAttestationCA("U2F maker", time.Now())

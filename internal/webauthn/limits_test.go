@@ -220,3 +220,30 @@ func TestEveryCodeHasAdvice(t *testing.T) {
 		t.Errorf("only %d codes seen", len(seen))
 	}
 }
+
+// WC-62, WA-10: a browser may say in several ways that it has no outputs.
+func TestNoOutputs(t *testing.T) {
+	for _, none := range []string{"", "null", "{}", " {} ", "{ }"} {
+		set := fault{finish: func(x *attempt) { x.resp.ExtensionResults = []byte(none) }}
+		if f, err := tryRegister(t, set); err != nil || f.Discoverable != nil {
+			t.Errorf("register %q: %v", none, err)
+		}
+		if _, err := trySignIn(t, set); err != nil {
+			t.Errorf("sign in %q: %v", none, err)
+		}
+	}
+	for _, bad := range []string{"[]", "1", `"x"`, "{"} {
+		set := fault{finish: func(x *attempt) { x.resp.ExtensionResults = []byte(bad) }}
+		f, err := tryRegister(t, set)
+		wantCode(t, f, err, "responseMalformed")
+		f, err = trySignIn(t, set)
+		wantCode(t, f, err, "responseMalformed")
+	}
+	// A member of the right name and the wrong type: only the library minds.
+	f, err := tryRegister(t, fault{finish: func(x *attempt) { x.resp.ExtensionResults = []byte(`{"credProps":1}`) }})
+	wantCode(t, f, err, "responseMalformed")
+	rk := fault{finish: func(x *attempt) { x.resp.ExtensionResults = []byte(`{"credProps":{"rk":false}}`) }}
+	if f, err := tryRegister(t, rk); err != nil || f.Discoverable == nil || *f.Discoverable {
+		t.Errorf("rk false: %v %v", f.Discoverable, err)
+	}
+}

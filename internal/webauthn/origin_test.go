@@ -64,6 +64,21 @@ func TestProvisioningIsLenient(t *testing.T) {
 	}
 }
 
+// WA-26, PK-107: one provisioning challenge serves two different keys.
+func TestWA26OneChallengeTwoKeys(t *testing.T) {
+	c := registration()
+	c.Purpose = webauthn.ProvisionPurpose
+	ids := map[string]bool{}
+	for range 2 {
+		f, err := webauthn.Register(site, c, created(t, cardeatest.NewAuthenticator(), c), now)
+		must(t, err)
+		ids[string(f.CredentialID)] = true
+	}
+	if len(ids) != 2 {
+		t.Errorf("%d keys", len(ids))
+	}
+}
+
 // WA-83 row 11: frames of other sites, in both ceremonies.
 func TestCrossOrigin(t *testing.T) {
 	open := site

@@ -26,6 +26,8 @@ func advice(code string) string {
 		return "The answer of the browser could not be read. Reload the page and try again; if it keeps happening, update the browser."
 	case "invalidAttestationDataFormat":
 		return "The data of the new passkey could not be read. Try again, or use another device or security key."
+	case "challengeUnknown":
+		return "This request is not one that was asked for here. Reload the page and try again."
 	case "challengeExpired":
 		return "This request has expired. Reload the page and try again."
 	case "challengeMismatch":

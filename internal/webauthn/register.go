@@ -13,12 +13,13 @@ import (
 
 // Register verifies the creation of a passkey (WebAuthn L3 §7.1). Errors, in the
 // order in which they are found: responseMalformed,
-// invalidAttestationDataFormat, challengeExpired, challengeMismatch,
-// ceremonyTypeMismatch, crossOriginNotAllowed, topOriginMismatch,
-// originMismatch, rpIdMismatch, userNotPresent, userNotVerified,
-// backupStateInvalid, credentialIdInvalid, algorithmNotOffered,
-// publicKeyInvalid, extensionNotRequested, verificationFailed (only the library
-// saw a fault), attestationFormatUnsupported, attestationValidationFailed.
+// invalidAttestationDataFormat, challengeUnknown (c is of another purpose),
+// challengeExpired, challengeMismatch, ceremonyTypeMismatch,
+// crossOriginNotAllowed, topOriginMismatch, originMismatch, rpIdMismatch,
+// userNotPresent, userNotVerified, backupStateInvalid, credentialIdInvalid,
+// algorithmNotOffered, publicKeyInvalid, extensionNotRequested,
+// verificationFailed (only the library saw a fault),
+// attestationFormatUnsupported, attestationValidationFailed.
 //
 // The last two are errors if c.RequireAttestation is set; otherwise they are
 // facts (Attestation.Problem), except that a statement of a known format whose
@@ -36,6 +37,9 @@ func Register(rp RelyingParty, c Ceremony, resp Response, now time.Time) (Facts,
 	st, err := parseStatement(resp.AttestationObject)
 	if err != nil {
 		return Facts{}, refuse("invalidAttestationDataFormat", err)
+	}
+	if c.Purpose != RegisterPurpose && c.Purpose != ProvisionPurpose || len(c.UserHandle) == 0 {
+		return Facts{}, refuse("challengeUnknown", errors.New("the ceremony makes no passkeys, or for nobody"))
 	}
 	if err := cd.checkChallenge(c, now); err != nil {
 		return Facts{}, err
@@ -66,9 +70,10 @@ func Register(rp RelyingParty, c Ceremony, resp Response, now time.Time) (Facts,
 	att.Object, att.ClientData = resp.AttestationObject, resp.ClientDataJSON
 	att.Trust = CheckTrust(att, nil, now) // nothing is attested until somebody brings anchors
 	return Facts{
-		CredentialID:   st.auth.credentialID,
+		CredentialID: bytes.Clone(st.auth.credentialID), // not a view into 128 KiB
+
 		UserHandle:     c.UserHandle,
-		PublicKey:      st.auth.publicKey,
+		PublicKey:      bytes.Clone(st.auth.publicKey),
 		Algorithm:      alg,
 		AAGUID:         st.auth.aaguid,
 		SignCount:      st.auth.counter,

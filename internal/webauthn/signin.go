@@ -12,12 +12,12 @@ import (
 
 // SignIn verifies an assertion against the record of the passkey (WebAuthn L3
 // §7.2). Errors, in the order in which they are found: responseMalformed,
-// challengeExpired, challengeMismatch, credentialNotAllowed, credentialUnknown
-// (rec is another passkey), userHandleMissing, userHandleMismatch,
-// ceremonyTypeMismatch, crossOriginNotAllowed, topOriginMismatch,
-// originMismatch, rpIdMismatch, userNotPresent, userNotVerified,
-// extensionNotRequested, signatureInvalid, backupStateInvalid,
-// backupEligibilityLost. With the last two the signature was good: the
+// challengeUnknown (c is of another purpose), challengeExpired,
+// challengeMismatch, credentialNotAllowed, credentialUnknown (rec is another
+// passkey), userHandleMissing, userHandleMismatch, ceremonyTypeMismatch,
+// crossOriginNotAllowed, topOriginMismatch, originMismatch, rpIdMismatch,
+// userNotPresent, userNotVerified, extensionNotRequested, signatureInvalid,
+// backupStateInvalid, backupEligibilityLost. With the last two the signature was good: the
 // challenge is spent (PK-106).
 //
 // A counter that went back and a passkey that became synced are facts, not
@@ -35,6 +35,9 @@ func SignIn(rp RelyingParty, c Ceremony, rec Record, resp Response, now time.Tim
 	outputs, err := resp.outputs()
 	if err != nil {
 		return Facts{}, refuse("responseMalformed", err)
+	}
+	if c.Purpose != SignInPurpose {
+		return Facts{}, refuse("challengeUnknown", errors.New("the ceremony does not sign in"))
 	}
 	if err := cd.checkChallenge(c, now); err != nil {
 		return Facts{}, err
