@@ -112,3 +112,15 @@ func scanJSON[T any](r *sql.Rows, v *T) error {
 	}
 	return json.Unmarshal([]byte(raw), v)
 }
+
+// Counted is one daily counter.
+type Counted struct {
+	Kind, Key string
+	Count     int64
+}
+
+// Today returns the counters of now's UTC day.
+func Today(ctx context.Context, d db.Querier, now time.Time) ([]Counted, error) {
+	rows, err := d.QueryContext(ctx, `SELECT kind, key, count FROM daily_counters WHERE day = $1 ORDER BY kind, key`, now.UnixMilli()/86_400_000)
+	return db.Collect(rows, err, func(r *sql.Rows, c *Counted) error { return r.Scan(&c.Kind, &c.Key, &c.Count) })
+}

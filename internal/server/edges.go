@@ -1,0 +1,55 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"cardea/internal/directory"
+	"cardea/internal/graph"
+	"cardea/internal/mail"
+	"cardea/internal/oidc"
+	"cardea/internal/page"
+	"cardea/internal/session"
+)
+
+// sessionCookie is the name of the session's cookie, without its prefix.
+const sessionCookie = "session"
+
+// edges builds every edge and mounts it.
+func (s *Server) edges() (http.Handler, error) {
+	op, err := oidc.New(oidc.Config{DB: s.DB, Ring: s.ring, Apps: s.apps, Pages: s.pages, Origin: s.k.PublicURL, TenantID: s.tenantID,
+		Domain: s.brand.Domain, Now: s.now, Log: s.log, Session: s.session, Cookie: sessionCookie})
+	if err != nil {
+		return nil, err
+	}
+	api := graph.New(graph.Config{DB: s.DB, Ring: s.ring, Now: s.now, PublicURL: s.k.PublicURL, Log: s.log, Applications: s.apps, Hasher: s.hasher, SendLink: s.linkSender()})
+	mux := http.NewServeMux()
+	mux.Handle("/v1.0/", api)
+	mux.Handle("/beta/", api)
+	mux.Handle(page.StaticPath, s.pages.Static())
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if op.Owns(r.URL.Path) {
+			op.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}), nil
+}
+
+// session finds the browser session of a request.
+func (s *Server) session(r *http.Request) (session.Session, error) {
+	return session.Find(r.Context(), s.DB, page.CookieValue(r, sessionCookie), s.now())
+}
+
+// linkSender mails enrolment links; nil if this server sends no mail.
+func (s *Server) linkSender() graph.SendLink {
+	if !s.mail.Configured() {
+		return nil
+	}
+	return func(_ context.Context, to directory.User, address string, expires time.Time) error {
+		return s.mail.Send(mail.Message{To: to.Mail, Subject: "Create your passkey", Body: "Hello " + to.DisplayName + ",\n\n" +
+			"open this link on the device you work with, and create a passkey there. It works once, until " + expires.UTC().Format("2 January 15:04") + " UTC, and is only for you:\n\n" +
+			address + "\n\nIf you did not expect this message, tell your help desk.\n"})
+	}
+}
