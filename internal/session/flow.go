@@ -45,10 +45,10 @@ const (
 	maxFlow  = 16 << 10 // bytes of the parameter
 )
 
-// Proved reports whether s holds proofs that tokens may come from. A link that
-// opened the first steps is none.
+// Proved reports whether s holds proofs that tokens may come from. First steps
+// are none: a passkey comes first.
 func (s *Session) Proved() bool {
-	return slices.ContainsFunc(s.Methods, func(m string) bool { return m != MethodLink && m != MethodMFA && m != MethodHardware })
+	return !s.FirstSteps() && slices.ContainsFunc(s.Methods, func(m string) bool { return m != MethodLink && m != MethodMFA && m != MethodHardware })
 }
 
 // SealFlow returns f as the value of the parameter "flow".
