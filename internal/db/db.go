@@ -13,6 +13,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -79,6 +80,15 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 	sync := "FULL" // an acknowledged write survives power loss
 	if o.Volatile {
 		sync = "OFF"
+	}
+	// The file is for its owner only, wherever it lies; SQLite gives its
+	// companions (-wal, -shm) the same mode.
+	f, err := os.OpenFile(o.DSN, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
 	}
 	dsn := "file:" + o.DSN + "?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)" +
 		"&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-16000)&_pragma=synchronous(" + sync + ")"
