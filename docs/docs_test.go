@@ -121,3 +121,24 @@ func TestLinks(t *testing.T) {
 		t.Error("no links found: the search is broken")
 	}
 }
+
+// TestDependenciesAreExplained compares dependencies.md with go.mod.
+func TestDependenciesAreExplained(t *testing.T) {
+	mod, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := regexp.MustCompile(`(?m)^\s+(\S+) v\S+$`).FindAllStringSubmatch(string(mod), -1)
+	if len(direct) == 0 {
+		t.Fatal("no direct dependencies found in go.mod")
+	}
+	for _, m := range direct {
+		if !strings.Contains(string(text), "| `"+m[1]+"` | ") {
+			t.Errorf("docs/dependencies.md does not say what %s is for", m[1])
+		}
+	}
+}
