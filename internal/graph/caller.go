@@ -13,6 +13,7 @@ import (
 	"cardea/internal/db"
 	"cardea/internal/directory"
 	"cardea/internal/problem"
+	"cardea/internal/session"
 )
 
 // Audience is the `aud` of access tokens for this API: Graph's own app id,
@@ -32,6 +33,7 @@ type Caller struct {
 	AppName     string
 	SessionID   string    // the browser session behind the token, "" if none
 	IssuedAt    time.Time // of the token
+	MFAAt       time.Time // the last multifactor proof behind the token; zero if none
 }
 
 // claims is what this edge reads from an access token (WC-47).
@@ -45,6 +47,8 @@ type claims struct {
 	Scope     string   `json:"scp"`
 	Roles     []string `json:"roles"`
 	SessionID string   `json:"sid"`
+	AuthTime  int64    `json:"auth_time"`
+	Methods   []string `json:"amr"`
 }
 
 func unauthenticated(format string, args ...any) *problem.Error {
@@ -89,6 +93,9 @@ func (a *api) authenticate(ctx context.Context, h http.Header) (*Caller, error) 
 		return nil, unauthenticated("The access token is for another resource. Ask for the scope %s/.default.", a.PublicURL)
 	}
 	c := &Caller{App: cl.IDType == "app", AppID: cl.AppID, AppName: cl.AppName, SessionID: cl.SessionID, IssuedAt: time.Unix(cl.IssuedAt, 0)}
+	if slices.Contains(cl.Methods, session.MethodMFA) && cl.AuthTime > 0 {
+		c.MFAAt = time.Unix(cl.AuthTime, 0)
+	}
 	app, err := a.application(ctx, c.AppID)
 	if err != nil {
 		return nil, err

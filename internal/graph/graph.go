@@ -25,6 +25,7 @@ import (
 	"cardea/internal/db"
 	"cardea/internal/directory"
 	"cardea/internal/jose"
+	"cardea/internal/passkey"
 	"cardea/internal/throttle"
 )
 
@@ -37,6 +38,7 @@ type Config struct {
 	Log       *slog.Logger
 	ClientIP  func(*http.Request) string // nil: the peer's address; a server behind proxies sets it
 
+	Keeper       *passkey.Keeper    // the passkeys and their policy
 	Applications *application.Cache // who may still use a token
 	FirstParty   []string           // client ids of our own pages, which are no registered applications
 	Hasher       *throttle.Hasher   // for the codes of Temporary Access Passes
@@ -77,7 +79,7 @@ func newAPI(c Config) *api {
 		c.Hasher = throttle.NewHasher(throttle.Strong, 0)
 	}
 	a := &api{Config: c}
-	for _, r := range a.resources() {
+	for _, r := range resources() {
 		a.routes = append(a.routes, r.compiled())
 	}
 	return a

@@ -22,7 +22,9 @@ import (
 	"cardea/internal/db/dbtest"
 	"cardea/internal/directory"
 	"cardea/internal/jose"
+	"cardea/internal/passkey"
 	"cardea/internal/throttle"
+	"cardea/internal/webauthn"
 )
 
 var update = flag.Bool("update", false, "rewrite the wanted answers in testdata")
@@ -84,7 +86,11 @@ func newWorld(t *testing.T, d *db.DB) *world {
 			Cardea: application.Extra{Permissions: []string{application.All}}})
 		return err
 	}))
-	w.api = newAPI(Config{DB: d, Ring: w.ring, Now: func() time.Time { return w.now }, PublicURL: "https://id.contoso.test",
+	org, err := directory.GetOrganization(t.Context(), d)
+	must(err)
+	keeper := &passkey.Keeper{DB: d, Ring: w.ring, TenantID: org.ID, RP: webauthn.RelyingParty{ID: "id.contoso.test", Name: "Cardea", Origins: []string{"https://id.contoso.test"}}}
+	must(passkey.Open(t.Context(), keeper, noon))
+	w.api = newAPI(Config{DB: d, Keeper: keeper, Ring: w.ring, Now: func() time.Time { return w.now }, PublicURL: "https://id.contoso.test",
 		Hasher: throttle.NewHasher(throttle.Cost{Memory: 64, Passes: 1, Threads: 1}, 2)})
 	return w
 }

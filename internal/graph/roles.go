@@ -6,6 +6,7 @@ import (
 
 	"cardea/internal/db"
 	"cardea/internal/directory"
+	"cardea/internal/passkey"
 	"cardea/internal/problem"
 )
 
@@ -93,8 +94,14 @@ func roles() []resource {
 			if err != nil {
 				return Answer{}, err
 			}
+			user := strings.ToLower(c.Params["member"])
 			return Answer{Status: http.StatusNoContent}, c.write(func(q db.Querier) error {
-				return directory.UnassignRole(c.Context, q, c.Actor, c.Now, directory.RoleAssignment{UserID: strings.ToLower(c.Params["member"]), RoleID: r.ID})
+				if r.ID == directory.GlobalAdministrator { // DO-18
+					if err := c.keeper.GuardAdministrators(c.Context, q, passkey.Without{UserID: user}); err != nil {
+						return err
+					}
+				}
+				return directory.UnassignRole(c.Context, q, c.Actor, c.Now, directory.RoleAssignment{UserID: user, RoleID: r.ID})
 			})
 		}},
 		Every[directoryRole]{Path: "/users/{user}/memberOf/directoryRole", Access: readMemberOf, Shape: Shape{Set: "directoryObjects", Type: "directoryRole"}, List: rolesOfUser},

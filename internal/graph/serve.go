@@ -17,6 +17,7 @@ import (
 	"cardea/internal/audit"
 	"cardea/internal/db"
 	"cardea/internal/jose"
+	"cardea/internal/passkey"
 	"cardea/internal/problem"
 	"cardea/internal/throttle"
 )
@@ -40,6 +41,7 @@ type Call struct {
 
 	RequestID, ClientRequestID string
 
+	keeper       *passkey.Keeper
 	applications *application.Cache
 	hasher       *throttle.Hasher
 	sendLink     SendLink
@@ -94,7 +96,7 @@ const (
 // logged.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := a.Now()
-	c := &Call{Context: r.Context(), DB: a.DB, Ring: a.Ring, Now: now, Host: a.PublicURL, Header: r.Header, applications: a.Applications, hasher: a.Hasher, sendLink: a.SendLink,
+	c := &Call{Context: r.Context(), DB: a.DB, Ring: a.Ring, Now: now, Host: a.PublicURL, Header: r.Header, keeper: a.Keeper, applications: a.Applications, hasher: a.Hasher, sendLink: a.SendLink,
 		RequestID: db.NewID(now), ClientRequestID: printable(r.Header.Get("client-request-id"))}
 	h := w.Header()
 	h.Set("request-id", c.RequestID)

@@ -7,6 +7,7 @@ import (
 	"cardea/internal/db"
 	"cardea/internal/directory"
 	"cardea/internal/odata"
+	"cardea/internal/passkey"
 	"cardea/internal/problem"
 )
 
@@ -78,9 +79,14 @@ func updateUser(c *Call, change func(*directory.User) error) (out directory.User
 			if err := change(u); err != nil {
 				return err
 			}
-			u.SessionsValidFrom = was.SessionsValidFrom                                                 // only revokeSignInSessions moves it
-			if u.AccountEnabled != was.AccountEnabled || u.UserPrincipalName != was.UserPrincipalName { // DO-3
-				return c.reachIn(q, u.ID)
+			u.SessionsValidFrom = was.SessionsValidFrom                                                                                    // only revokeSignInSessions moves it
+			if sensitive := u.AccountEnabled != was.AccountEnabled || u.UserPrincipalName != was.UserPrincipalName; sensitive && !c.Self { // DO-3
+				if err := c.reachIn(q, u.ID); err != nil {
+					return err
+				}
+			}
+			if was.AccountEnabled && !u.AccountEnabled { // DO-18
+				return c.keeper.GuardAdministrators(c.Context, q, passkey.Without{UserID: u.ID})
 			}
 			return nil
 		})
@@ -99,6 +105,9 @@ func deleteUser(c *Call) error {
 			return problem.New(problem.Invalid, "cannotDeleteSelf", "You cannot delete your own account. Ask another administrator.")
 		}
 		if err := c.reachIn(q, u.ID); err != nil {
+			return err
+		}
+		if err := c.keeper.GuardAdministrators(c.Context, q, passkey.Without{UserID: u.ID}); err != nil {
 			return err
 		}
 		return directory.DeleteUser(c.Context, q, c.Actor, c.Now, u.ID)
