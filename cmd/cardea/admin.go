@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes of the administration commands (ux.md §5.1).
+const (
+	exitPartly    = 3
+	exitSignIn    = 4
+	exitForbidden = 5
+	exitNotFound  = 6
+	exitConflict  = 7
+)
+
+// admin is one administration command as it was typed: the global flags, and
+// the client that they lead to. It talks to the API like any other client.
+type admin struct {
+	contextName, server, ca string
+	output                  string
+	columns                 []string
+	limit                   int
+	all, quiet, yes         bool
+	noInput, dryRun         bool
+	timeout                 time.Duration
+
+	doing string // the command's path, for errors
+}
+
+// adminCommands are the nouns that talk to a server's API.
+func adminCommands() []*cobra.Command {
+	a := &admin{}
+	list := []*cobra.Command{
+		userCommand(a), groupCommand(a), roleCommand(a), appCommand(a), passkeyCommand(a), profileCommand(a), tapCommand(a),
+		logCommand(a, "signin", "Sign-ins: who came in, who did not, and why", signInLog), logCommand(a, "audit", "Audits: who changed what", auditLog),
+		bothLogs(a), apiCommand(a), loginCommand(a), logoutCommand(a), whoamiCommand(a), contextCommand(a),
+	}
+	for _, c := range list {
+		a.flags(c)
+	}
+	return list
+}
+
+func (a *admin) flags(c *cobra.Command) {
+	f := c.PersistentFlags()
+	f.StringVar(&a.contextName, "context", "", "use this saved sign-in instead of the current one")
+	f.StringVar(&a.server, "server", "", "address of the server, e.g. https://id.contoso.com (or CARDEA_SERVER)")
+	f.StringVar(&a.ca, "ca", "", "PEM file with the authority to trust, for servers with their own (or CARDEA_CA)")
+	f.StringVarP(&a.output, "output", "o", "table", "table, json, ndjson or csv")
+	f.StringSliceVar(&a.columns, "columns", nil, "show these members instead of the usual columns")
+	f.IntVar(&a.limit, "limit", 100, "show at most so many rows")
+	f.BoolVar(&a.all, "all", false, "show all rows")
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "say nothing but data")
+	f.BoolVar(&a.yes, "yes", false, "do not ask before something is deleted")
+	f.BoolVar(&a.noInput, "no-input", false, "never ask; fail instead")
+	f.BoolVar(&a.dryRun, "dry-run", false, "say what would happen and change nothing")
+	f.DurationVar(&a.timeout, "timeout", 30*time.Second, "give up after")
+	c.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		a.doing = cmd.CommandPath()
+		switch a.output {
+		case "table", "json", "ndjson", "csv":
+			return nil
+		}
+		return usage{fmt.Errorf("-o is table, json, ndjson or csv, not %q", a.output)}
+	}
+}
+
+// verb makes a command below a noun. args is how many arguments it takes; -1
+// means any number.
+func (a *admin) verb(use, short, example string, args int, run func(x *call, args []string) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Example: example,
+		Args: func(_ *cobra.Command, given []string) error {
+			if args >= 0 && len(given) != args {
+				return usage{fmt.Errorf("write: %s", use)}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, given []string) error {
+			ctx, cancel := cmd.Context(), context.CancelFunc(func() {})
+			if !strings.HasPrefix(use, "tail") && use != "login" {
+				ctx, cancel = context.WithTimeout(ctx, a.timeout)
+			}
+			defer cancel()
+			err := run(&call{admin: a, ctx: ctx, out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), in: cmd.InOrStdin()}, given)
+			if err != nil {
+				if _, ok := errors.AsType[usage](err); !ok {
+					if _, ok := errors.AsType[exit](err); !ok {
+						return adminError{a.doing, err}
+					}
+				}
+			}
+			return err
+		}}
+}
+
+// noun groups verbs.
+func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, RunE: func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usage{fmt.Errorf("there is no %q here; see cardea %s --help", args[0], use)}
+		}
+		return cmd.Help()
+	}}
+	c.AddCommand(verbs...)
+	return c
+}
+
+// call is one running command.
+type call struct {
+	*admin
+	ctx    context.Context
+	in     io.Reader
+	out    io.Writer
+	err    io.Writer
+	client *client
+}
+
+// say writes a remark for the person, never data.
+func (x *call) say(format string, args ...any) {
+	if !x.quiet {
+		fmt.Fprintf(x.err, format+"\n", args...)
+	}
+}
+
+// confirm asks before something is lost. word is what has to be typed.
+func (x *call) confirm(word, format string, args ...any) error {
+	if x.yes {
+		return nil
+	}
+	if x.noInput || !isTerminal(x.in) {
+		return usage{fmt.Errorf("this needs a confirmation: add --yes")}
+	}
+	fmt.Fprintf(x.err, format+" Type %s: ", append(args, word)...)
+	line, err := bufio.NewReader(x.in).ReadString('\n')
+	if strings.TrimSpace(line) != word {
+		return usage{errors.Join(errors.New("not confirmed; nothing was changed"), ignoreEOF(err))}
+	}
+	return nil
+}
+
+func ignoreEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}
+
+func isTerminal(v any) bool {
+	f, ok := v.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// adminError is an error of a command that talked to a server.
+type adminError struct {
+	doing string
+	err   error
+}
+
+func (e adminError) Error() string { return e.doing + ": " + e.err.Error() }
+func (e adminError) Unwrap() error { return e.err }
+
+// notSignedIn says that there is nothing to sign in with.
+type notSignedIn struct{ server string }
+
+func (notSignedIn) Error() string { return "nobody is signed in" }
+
+// explainAdmin prints an error in four lines: what, why, what to do next, and
+// the request id; it returns the exit code.
+func explainAdmin(w io.Writer, err error) (int, bool) {
+	e, ok := errors.AsType[adminError](err)
+	if !ok {
+		return 0, false
+	}
+	why, next, id, code := e.err.Error(), "", "", exitFailed
+	api, isAPI := errors.AsType[*apiError](err)
+	_, unsigned := errors.AsType[notSignedIn](err)
+	switch {
+	case isAPI:
+		why, id = api.Message, api.RequestID
+		if api.Reason != "" {
+			why += " (" + api.Reason + ")"
+		}
+		for _, d := range api.Details {
+			if d.Message != "" && d.Message != api.Message {
+				why += "\n        " + d.Message + " (" + d.Code + ")"
+			}
+		}
+		code, next = api.exit()
+	case unsigned:
+		code, next = exitSignIn, "cardea login --server https://your-server"
+	case errors.Is(err, context.DeadlineExceeded):
+		next = "is the server up? Try again, or give it more time with --timeout"
+	case errors.Is(err, context.Canceled):
+		code, next = exitInterrupt, "run the same command again"
+	default:
+		next = "check the address with: cardea context list"
+	}
+	fmt.Fprintf(w, "cardea: %s failed\n", e.doing)
+	fmt.Fprintf(w, "   why: %s\n", why)
+	if next != "" {
+		fmt.Fprintf(w, "  next: %s\n", next)
+	}
+	if id != "" {
+		fmt.Fprintf(w, "    id: %s\n", id)
+	}
+	return code, true
+}
+
+// text reads a string member of a Graph object.
+func text(o map[string]any, name string) string { s, _ := o[name].(string); return s }
+
+// mustJSON marshals what this program made itself.
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+var passkeyColumns = []column{{"NAME", "displayName"}, {"MODEL", "model"}, {"TYPE", "passkeyType"}, {"ATTESTATION", "attestationLevel"},
+	{"CREATED", "createdDateTime"}, {"LAST USED", "lastUsedDateTime"}, {"ID", "id"}}
+
+func passkeyCommand(a *admin) *cobra.Command {
+	list := forUser(a, "list", "Passkeys of a person", "  cardea passkey list --user ada", 0, func(x *call, u map[string]any, _ []string) error {
+		rows, err := x.list(passkeysOf(u))
+		if err != nil {
+			return err
+		}
+		return x.print(rows, passkeyColumns...)
+	})
+	explain := forUser(a, "explain", "Which profiles apply to a person, and which passkeys they allow, with reasons", "  cardea passkey explain --user ada", 0, explainPasskeys)
+	rename := forUser(a, "rename ID NAME", "Give a passkey another name", "", 2, func(x *call, u map[string]any, args []string) error {
+		if x.dryRun {
+			x.say("Would rename it to %q.", args[1])
+			return nil
+		}
+		_, err := x.send("PATCH", passkeysOf(u)+"/"+url.PathEscape(args[0]), map[string]any{"displayName": args[1]})
+		return err
+	})
+	del := forUser(a, "delete ID", "Delete a passkey", "", 1, func(x *call, u map[string]any, args []string) error {
+		p, err := x.get(passkeysOf(u) + "/" + url.PathEscape(args[0]))
+		if err != nil {
+			return err
+		}
+		name := text(p, "displayName")
+		if x.dryRun {
+			x.say("Would delete %q of %s.", name, text(u, "userPrincipalName"))
+			return nil
+		}
+		if err := x.confirm("1", "Delete the passkey %q of %s?", name, text(u, "userPrincipalName")); err != nil {
+			return err
+		}
+		_, err = x.send("DELETE", passkeysOf(u)+"/"+url.PathEscape(args[0]), nil)
+		return err
+	})
+	return noun("passkey", "Passkeys of people", list, explain, rename, del)
+}
+
+func passkeysOf(u map[string]any) string {
+	return "/v1.0/users/" + text(u, "id") + "/authentication/fido2Methods"
+}
+
+// forUser is a verb that needs --user.
+func forUser(a *admin, use, short, example string, args int, run func(x *call, u map[string]any, args []string) error) *cobra.Command {
+	var typed string
+	c := a.verb(use, short, example, args, func(x *call, args []string) error {
+		if typed == "" {
+			return usage{errors.New("--user says whose")}
+		}
+		u, err := x.user(typed)
+		if err != nil {
+			return err
+		}
+		return run(x, u, args)
+	})
+	c.Flags().StringVar(&typed, "user", "", "the person")
+	return c
+}
+
+func explainPasskeys(x *call, u map[string]any, _ []string) error {
+	o, err := x.get(passkeysOf(u) + "/cardea.effectivePolicy")
+	if err != nil {
+		return err
+	}
+	if x.output == "json" {
+		return x.printOne(o)
+	}
+	keys, err := x.list(passkeysOf(u))
+	if err != nil {
+		return err
+	}
+	names := map[string]string{}
+	for _, k := range keys {
+		names[text(k, "id")] = text(k, "displayName")
+	}
+	switch text(o, "state") {
+	case "methodDisabled":
+		x.say("Passkeys are switched off for everybody.   Next: cardea profile list")
+	case "userExcluded":
+		x.say("This person is excluded from passkeys.   Next: cardea profile list")
+	case "userNotTargeted":
+		x.say("No profile applies to this person.   Next: cardea profile assign PROFILE --group GROUP")
+	}
+	profiles, _ := o["profiles"].([]any)
+	for _, p := range profiles {
+		if p, ok := p.(map[string]any); ok {
+			through := []string{}
+			targets, _ := p["through"].([]any)
+			for _, t := range targets {
+				if t, ok := t.(map[string]any); ok {
+					through = append(through, text(t, "id"))
+				}
+			}
+			x.say("Profile %q applies through %s.", text(p, "name"), strings.Join(through, ", "))
+		}
+	}
+	rows := []map[string]any{}
+	methods, _ := o["methods"].([]any)
+	for _, m := range methods {
+		m, ok := m.(map[string]any)
+		if !ok {
+			continue
+		}
+		reasons, _ := m["reasons"].([]any)
+		row := func(profile, reason string) {
+			rows = append(rows, map[string]any{"name": names[text(m, "id")], "id": m["id"], "allowed": m["allowed"], "profile": profile, "reason": reason})
+		}
+		if len(reasons) == 0 {
+			by, _ := m["by"].(map[string]any)
+			row(text(by, "name"), "")
+		}
+		for _, r := range reasons {
+			if r, ok := r.(map[string]any); ok {
+				row(text(r, "profileName"), text(r, "code"))
+			}
+		}
+	}
+	return x.print(rows, column{"PASSKEY", "name"}, column{"ALLOWED", "allowed"}, column{"PROFILE", "profile"}, column{"REASON", "reason"}, column{"ID", "id"})
+}
+
+func tapCommand(a *admin) *cobra.Command {
+	columns := []column{{"USER", "user"}, {"PASS", "temporaryAccessPass"}, {"FROM", "startDateTime"}, {"MINUTES", "lifetimeInMinutes"}, {"ONCE", "isUsableOnce"},
+		{"USABLE", "isUsable"}, {"WHY", "methodUsabilityReason"}, {"ID", "id"}}
+	passes := func(u map[string]any) string {
+		return "/v1.0/users/" + text(u, "id") + "/authentication/temporaryAccessPassMethods"
+	}
+	var minutes int
+	var once bool
+	var start, file string
+	var issue *cobra.Command
+	issue = a.verb("issue USER…", "Issue Temporary Access Passes; each is shown once", "  cardea tap issue ada --minutes 60 --once\n  cardea tap issue --csv new-people.csv", -1, func(x *call, args []string) error {
+		body := map[string]any{}
+		if minutes > 0 {
+			body["lifetimeInMinutes"] = minutes
+		}
+		if issue.Flags().Changed("once") {
+			body["isUsableOnce"] = once
+		}
+		if start != "" {
+			body["startDateTime"] = start
+		}
+		if file != "" {
+			more, err := firstColumn(file)
+			if err != nil {
+				return err
+			}
+			args = append(args, more...)
+		}
+		if len(args) == 0 {
+			return usage{errors.New("name the people, or give --csv")}
+		}
+		rows, failed := []map[string]any{}, 0
+		for _, typed := range args {
+			u, err := x.user(typed)
+			if err == nil && x.dryRun {
+				x.say("Would issue a pass for %s; an older one would end.", text(u, "userPrincipalName"))
+				continue
+			}
+			var p map[string]any
+			if err == nil {
+				p, err = x.send("POST", passes(u), body)
+			}
+			if err != nil {
+				if len(args) == 1 {
+					return err
+				}
+				failed++
+				fmt.Fprintf(x.err, "%s: %v\n", typed, err)
+				continue
+			}
+			p["user"] = u["userPrincipalName"]
+			rows = append(rows, p)
+		}
+		if !x.dryRun {
+			if err := x.print(rows, columns[:5]...); err != nil {
+				return err
+			}
+		}
+		return partly(failed, len(args))
+	})
+	issue.Flags().IntVar(&minutes, "minutes", 0, "lifetime; the policy's default unless given")
+	issue.Flags().BoolVar(&once, "once", false, "works one time only")
+	issue.Flags().StringVar(&start, "start", "", "works from then on, e.g. 2026-10-05T08:00:00Z")
+	issue.Flags().StringVar(&file, "csv", "", "file with a user name in the first column")
+	list := a.verb("list USER", "The pass of a person, without its code", "", 1, func(x *call, args []string) error {
+		u, err := x.user(args[0])
+		if err != nil {
+			return err
+		}
+		rows, err := x.list(passes(u))
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			r["user"] = u["userPrincipalName"]
+		}
+		return x.print(rows, append([]column{columns[0]}, columns[2:]...)...)
+	})
+	revoke := a.verb("revoke USER", "End the pass of a person, and the sessions that it opened", "", 1, func(x *call, args []string) error {
+		u, err := x.user(args[0])
+		if err != nil {
+			return err
+		}
+		rows, err := x.list(passes(u))
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			x.say("%s has no pass.", text(u, "userPrincipalName"))
+			return nil
+		}
+		for _, r := range rows {
+			if x.dryRun {
+				x.say("Would end the pass of %s.", text(u, "userPrincipalName"))
+				continue
+			}
+			if _, err := x.send("DELETE", passes(u)+"/"+text(r, "id"), nil); err != nil {
+				return err
+			}
+			x.say("The pass of %s is over.", text(u, "userPrincipalName"))
+		}
+		return nil
+	})
+	return noun("tap", "Temporary Access Passes: the way in and the way back", issue, list, revoke)
+}
+
+// firstColumn reads the user names of a CSV file; a heading "user" or
+// "userPrincipalName" is skipped.
+func firstColumn(path string) ([]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r := csv.NewReader(f)
+	r.FieldsPerRecord = -1
+	var out []string
+	for {
+		row, err := r.Read()
+		if err == io.EOF {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		name := strings.TrimSpace(strings.TrimPrefix(row[0], "\ufeff"))
+		if name == "" || out == nil && (strings.EqualFold(name, "user") || strings.EqualFold(name, "userPrincipalName")) {
+			continue
+		}
+		out = append(out, name)
+	}
+}
