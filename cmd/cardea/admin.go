@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
+	"golang.org/x/oauth2"
 )
 
 // Exit codes of the administration commands (ux.md §5.1).
@@ -157,11 +160,7 @@ func ignoreEOF(err error) error {
 
 func isTerminal(v any) bool {
 	f, ok := v.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && isatty.IsTerminal(f.Fd())
 }
 
 // adminError is an error of a command that talked to a server.
@@ -188,6 +187,8 @@ func explainAdmin(w io.Writer, err error) (int, bool) {
 	why, next, id, code := e.err.Error(), "", "", exitFailed
 	api, isAPI := errors.AsType[*apiError](err)
 	_, unsigned := errors.AsType[notSignedIn](err)
+	grant, isGrant := errors.AsType[*oauth2.RetrieveError](err)
+	lost, isLost := errors.AsType[*url.Error](err)
 	switch {
 	case isAPI:
 		why, id = api.Message, api.RequestID
@@ -202,12 +203,19 @@ func explainAdmin(w io.Writer, err error) (int, bool) {
 		code, next = api.exit()
 	case unsigned:
 		code, next = exitSignIn, "cardea login --server https://your-server"
+	case isGrant:
+		why = fmt.Sprintf("the server gives no token: %s (%s)", grant.ErrorDescription, grant.ErrorCode)
+		code, next = exitSignIn, "cardea login, or check CARDEA_CLIENT_ID and CARDEA_CLIENT_SECRET"
 	case errors.Is(err, context.DeadlineExceeded):
+		why = "no answer in time"
 		next = "is the server up? Try again, or give it more time with --timeout"
 	case errors.Is(err, context.Canceled):
 		code, next = exitInterrupt, "run the same command again"
-	default:
-		next = "check the address with: cardea context list"
+	case isLost:
+		for inner := lost; inner != nil; inner, _ = errors.AsType[*url.Error](inner.Err) {
+			why = inner.Err.Error()
+		}
+		next = "is the server up, and is this its address? A server with its own authority needs --ca FILE"
 	}
 	fmt.Fprintf(w, "cardea: %s failed\n", e.doing)
 	fmt.Fprintf(w, "   why: %s\n", why)

@@ -108,7 +108,7 @@ func Person(id, name, upn string) Target {
 // Write stores r for actor a. Empty members get their usual values: result
 // success, service Core Directory, a fresh id.
 func Write(ctx context.Context, q db.Querier, a Actor, now time.Time, r Record) error {
-	r.ID, r.ActivityDateTime, r.CorrelationID = db.NewID(now), now.UTC(), a.CorrelationID
+	r.ID, r.ActivityDateTime, r.CorrelationID = db.NewID(now), db.Time(now.UnixMilli()), a.CorrelationID
 	if r.Result == "" {
 		r.Result = "success"
 	}

@@ -100,11 +100,12 @@ func WriteSignIn(ctx context.Context, q db.Querier, s SignIn) error {
 	if len(s.SignInEventTypes) > 0 {
 		event = s.SignInEventTypes[0]
 	}
+	ms := s.CreatedDateTime.UnixMilli()
+	s.CreatedDateTime = db.Time(ms) // DO-43: at most 7 digits of a second
 	text, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	ms := s.CreatedDateTime.UnixMilli()
 	if _, err = q.ExecContext(ctx, `INSERT INTO sign_ins (id, created_at, user_id, upn, app_id, event_type, error_code, record)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		s.ID, ms, s.UserID, s.UserPrincipalName, s.AppID, event, s.Status.ErrorCode, string(text)); err != nil {

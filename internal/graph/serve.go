@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -95,7 +96,7 @@ const (
 // ServeHTTP is the only place where a request is authorized, answered and
 // logged.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	now := a.Now()
+	now := db.Time(a.Now().UnixMilli()) // what is answered is what is stored: whole milliseconds
 	c := &Call{Context: r.Context(), DB: a.DB, Ring: a.Ring, Now: now, Host: a.PublicURL, Header: r.Header, keeper: a.Keeper, applications: a.Applications, hasher: a.Hasher, sendLink: a.SendLink,
 		RequestID: db.NewID(now), ClientRequestID: printable(r.Header.Get("client-request-id"))}
 	h := w.Header()
@@ -132,7 +133,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *api) answer(c *Call, w http.ResponseWriter, r *http.Request) (answer Answer, notFound string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("graph: panic in %s: %v", r.Method, p)
+			err = fmt.Errorf("graph: panic: %v\n%s", p, debug.Stack()) // for the log only
 		}
 	}()
 	caller, err := a.authenticate(r.Context(), r.Header)

@@ -23,7 +23,7 @@ func (s *Server) edges() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	api := graph.New(graph.Config{DB: s.DB, Ring: s.ring, Now: s.now, PublicURL: s.k.PublicURL, Log: s.log, Applications: s.apps, Hasher: s.hasher, SendLink: s.linkSender()})
+	api := graph.New(graph.Config{DB: s.DB, Ring: s.ring, Now: s.now, PublicURL: s.k.PublicURL, Log: s.log, Applications: s.apps, Hasher: s.hasher, Keeper: s.Keeper, SendLink: s.linkSender()})
 	mux := http.NewServeMux()
 	mux.Handle("/v1.0/", api)
 	mux.Handle("/beta/", api)
