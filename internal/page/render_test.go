@@ -131,7 +131,7 @@ func TestWords(t *testing.T) {
 			t.Errorf("script uses %q, which is no text", m[1]+m[2])
 		}
 	}
-	computed := regexp.MustCompile(`\.title$|^(flash|event|problem|method|js)\.|^error\.(heading|go)\.|^create\.(account|prompt|pass|required|setup|enrol)(\.lead)?$|^entry\.(pass|code|password)(\.\w+)?$|^error\.(internal|unexplained)$`)
+	computed := regexp.MustCompile(`\.title$|^topic\.|^(flash|event|problem|method|js)\.|^error\.(heading|go)\.|^create\.(account|prompt|pass|required|setup|enrol)(\.lead)?$|^entry\.(pass|code|password)(\.\w+)?$|^error\.(internal|unexplained)$`)
 	avoid := regexp.MustCompile(`(?i)credential|webauthn|fido|resident key|backup eligible|aaguid|biometric|passcode|attest|revoked|\btap\b|phone number|2fa`)
 	for key, text := range s.words {
 		if !computed.MatchString(key) && !strings.Contains(source, `"`+key+`"`) {

@@ -23,6 +23,16 @@ type SignIn struct {
 	StepUp   string // display name of a signed-in person who must prove it again; "" otherwise
 }
 
+// Get is the address of the ceremony: who is signed in proves an own passkey.
+func (v SignIn) Get() string { return get(v.StepUp != "") }
+
+func get(again bool) string {
+	if again {
+		return "/signin/again"
+	}
+	return "/signin/passkey"
+}
+
 // OtherWays offers the other ways. Before proof Ways is nil and the list is the
 // same for every name (PK-168); after it, Ways holds what this person has.
 type OtherWays struct {
@@ -37,6 +47,9 @@ func (v OtherWays) List() []string {
 	}
 	return []string{"passkey", "pass", "code", "password"}
 }
+
+// Get is the address of the ceremony.
+func (v OtherWays) Get() string { return get(v.Ways != nil) }
 
 // Entry asks for one secret.
 type Entry struct {
@@ -79,7 +92,7 @@ type CreateRoutes struct {
 }
 
 // MaySkip reports whether "Not now" is offered.
-func (v Create) MaySkip() bool { return v.Why == "prompt" && v.SkipsLeft != 0 }
+func (v Create) MaySkip() bool { return (v.Why == "prompt" || v.Why == "pass") && v.SkipsLeft != 0 }
 
 // Blocked tells a proved person why a policy refuses, and the way out.
 type Blocked struct {
@@ -104,8 +117,23 @@ type Error struct {
 	At            time.Time
 }
 
+// SignOut asks whether a person wants to. Return is the sealed way back to App;
+// both may be "".
+type SignOut struct{ Person, App, Return string }
+
 // SignedOut is the end.
 type SignedOut struct{ App, Back string } // Back: a validated address of the application, or ""
+
+// Help is a page of /help: a topic of the catalogue ("topic.<topic>" and
+// "topic.<topic>.1" …), or the text about an error code.
+type Help struct {
+	Topic string // "index", "signin", "passkey", "account" or "setup"; "" for a code
+	Code  string
+	Text  []string // about Code
+}
+
+// Lines counts the paragraphs of a topic.
+func (v Help) Lines() []int { return []int{1, 2, 3, 4} }
 
 // Continue leads to the application by a navigation of its own (ux.md §1.3).
 type Continue struct{ App, Next string } // Next: an address the caller has validated
@@ -141,7 +169,9 @@ func (Create) name() string        { return "create" }
 func (Blocked) name() string       { return "blocked" }
 func (CannotSignIn) name() string  { return "help" }
 func (Error) name() string         { return "error" }
+func (SignOut) name() string       { return "signout" }
 func (SignedOut) name() string     { return "signedout" }
+func (Help) name() string          { return "topic" }
 func (Continue) name() string      { return "continue" }
 func (FormPost) name() string      { return "formpost" }
 func (DeviceCode) name() string    { return "devicecode" }

@@ -89,6 +89,8 @@ function explain(e, kind) {
   if (e.name === 'AbortError') return say('');
   const calm = e.name === 'NotAllowedError' || e.name === 'InvalidStateError';
   if (e.name === 'offline') return say(fill('offline'), 'err');
+  // A rule refused a proved person: a page of its own says which (UX-E8).
+  if (e.rule && kind !== 'create' && $('get')?.dataset.try === undefined) return location.replace('/signin/blocked?flow=' + encodeURIComponent(D.flow));
   if (e.name !== 'server') {
     fetch('/signin/report', { method: 'POST', keepalive: true, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ kind, name: String(e.name).slice(0, 64), flow: D.flow || undefined }) }).catch(() => {});
     const more = ++failures > 1 && kind === 'get' && calm;
@@ -97,6 +99,8 @@ function explain(e, kind) {
   }
   if (e.status === 429) return say(fill('tooMany', { time: new Date(Date.now() + (e.after || 60) * 1000).toLocaleTimeString(locale, { timeStyle: 'short' }) }), 'err');
   if (e.code === 'challengeExpired') return say(W.expired);
+  // The proof is too old by now: prove again, and come back (UX-C5).
+  if (e.code === 'ngcMfaRequired') return location.assign('/signin?next=' + encodeURIComponent(location.pathname + location.search));
   if (e.status >= 500 || !e.message) return say(fill('ours', { id: e.correlationId ?? '–' }), 'err');
   say(e.message + (e.rule ? ' ' + fill('rule', { rule: e.rule, profile: e.profile, id: e.correlationId }) : ''), 'err');
   if (!e.rule || !status) return;
