@@ -174,9 +174,11 @@ func (h *house) register(u directory.User, a *cardeatest.Authenticator) passkey.
 
 var office = session.Situation{IP: "192.0.2.7", UserAgent: edge, AppID: "app", AppName: "Mail", CorrelationID: "c-sign-in"}
 
-// attempt answers fresh options with authenticator a.
+// attempt answers fresh options with authenticator a, a moment later than the
+// one before: the order of the log is time.
 func (h *house) attempt(a *cardeatest.Authenticator) passkey.Attempt {
 	h.Helper()
+	h.later(time.Millisecond)
 	begun, err := h.k.BeginSignIn(browser, h.at)
 	h.must(err)
 	credential, err := a.Get(begun.Options, origin)
