@@ -38,7 +38,7 @@ const (
 // house is a whole organisation on a real database: a Keeper, Ada, and Grace,
 // who is a Global Administrator without passkey.
 type house struct {
-	*testing.T
+	testing.TB
 	d     *db.DB
 	k     *passkey.Keeper
 	at    time.Time
@@ -53,9 +53,9 @@ func each(t *testing.T, f func(h *house)) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) { f(newHouse(t, d)) })
 }
 
-func newHouse(t *testing.T, d *db.DB) *house {
+func newHouse(t testing.TB, d *db.DB) *house {
 	// The library that checks attestation certificates looks at the wall clock.
-	h := &house{T: t, d: d, at: time.Now().UTC().Truncate(time.Millisecond)}
+	h := &house{TB: t, d: d, at: time.Now().UTC().Truncate(time.Millisecond)}
 	org, err := directory.EnsureOrganization(t.Context(), d, h.at)
 	h.must(err)
 	master, err := jose.NewMaster(bytes.Repeat([]byte{7}, 32))
