@@ -172,7 +172,7 @@ func login(x *call, clientID string) error {
 		RedirectURL: fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)}
 	state, verifier := rand.Text(), oauth2.GenerateVerifier()
 	x.say("Open this address in a browser on this machine:\n\n%s\n\nWaiting for the sign-in (15 minutes) …",
-		config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("prompt", "select_account")))
+		config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier)))
 	code, err := waitForCode(ctx, listener, state)
 	if err != nil {
 		return err

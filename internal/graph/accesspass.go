@@ -136,7 +136,7 @@ func issueLink(c *Call, in linkRequest) (linkAnswer, error) {
 	if err != nil {
 		return linkAnswer{}, err
 	}
-	out := linkAnswer{URL: c.Host + "/enrol?token=" + url.QueryEscape(text), ExpiresDateTime: link.ExpiresAt}
+	out := linkAnswer{URL: c.Host + "/enrol?link=" + url.QueryEscape(text), ExpiresDateTime: link.ExpiresAt}
 	if in.SendMail {
 		if err := c.sendLink(c.Context, u, out.URL, out.ExpiresDateTime); err != nil {
 			return linkAnswer{}, err
