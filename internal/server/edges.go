@@ -11,6 +11,7 @@ import (
 	"cardea/internal/oidc"
 	"cardea/internal/page"
 	"cardea/internal/session"
+	"cardea/internal/signin"
 )
 
 // sessionCookie is the name of the session's cookie, without its prefix.
@@ -19,7 +20,8 @@ const sessionCookie = "session"
 // edges builds every edge and mounts it.
 func (s *Server) edges() (http.Handler, error) {
 	op, err := oidc.New(oidc.Config{DB: s.DB, Ring: s.ring, Apps: s.apps, Pages: s.pages, Origin: s.k.PublicURL, TenantID: s.tenantID,
-		Domain: s.brand.Domain, Now: s.now, Log: s.log, Session: s.session, Cookie: sessionCookie})
+		Domain: s.brand.Domain, Now: s.now, Log: s.log, Session: s.session, Cookie: sessionCookie,
+		ApplicationPermissions: graph.ApplicationPermissions(), DelegatedPermissions: graph.DelegatedPermissions()})
 	if err != nil {
 		return nil, err
 	}
@@ -28,6 +30,9 @@ func (s *Server) edges() (http.Handler, error) {
 	mux.Handle("/v1.0/", api)
 	mux.Handle("/beta/", api)
 	mux.Handle(page.StaticPath, s.pages.Static())
+	dress := func(ctx context.Context) error { return s.brand.refresh(ctx, s.DB, s.pages) }
+	signin.New(signin.Config{DB: s.DB, Ring: s.ring, Pages: s.pages, Keeper: s.Keeper, Hasher: s.hasher, Now: s.now, PublicURL: s.k.PublicURL,
+		TenantID: s.tenantID, Log: s.log, Dress: dress}).Mount(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if op.Owns(r.URL.Path) {
 			op.ServeHTTP(w, r)
