@@ -31,6 +31,8 @@ func ParseSearch(in string, s Schema) (Expr, error) {
 		case strings.HasPrefix(rest, "OR"):
 			any, all = join(true, any, all), nil
 			rest = strings.TrimSpace(rest[2:])
+		default:
+			return nil, failed
 		}
 	}
 }
