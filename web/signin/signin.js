@@ -100,7 +100,7 @@ function explain(e, kind) {
   if (e.status === 429) return say(fill('tooMany', { time: new Date(Date.now() + (e.after || 60) * 1000).toLocaleTimeString(locale, { timeStyle: 'short' }) }), 'err');
   if (e.code === 'challengeExpired') return say(W.expired);
   // The proof is too old by now: prove again, and come back (UX-C5).
-  if (e.code === 'ngcMfaRequired') return location.assign('/signin?next=' + encodeURIComponent(location.pathname + location.search));
+  if (e.code === 'ngcMfaRequired' || e.code === 'signInRequired') return location.assign('/signin?next=' + encodeURIComponent(location.pathname + location.search));
   if (e.status >= 500 || !e.message) return say(fill('ours', { id: e.correlationId ?? '–' }), 'err');
   say(e.message + (e.rule ? ' ' + fill('rule', { rule: e.rule, profile: e.profile, id: e.correlationId }) : ''), 'err');
   if (!e.rule || !status) return;
