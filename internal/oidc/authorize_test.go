@@ -141,7 +141,7 @@ func TestStateReturnsByteForByteWC52(t *testing.T) {
 func TestSessionsThatDo(t *testing.T) {
 	const atOnce, asked, refused = "code", "signin", "error"
 	mfa := []string{session.MethodPassword, session.MethodCode, session.MethodMFA}
-	for _, c := range []struct {
+	cases := []struct {
 		name    string
 		methods []string
 		change  []string
@@ -168,39 +168,39 @@ func TestSessionsThatDo(t *testing.T) {
 		{"login_hint of another", nil, []string{"login_hint", "bob@contoso.test"}, asked, nil, atOnce},
 		{"login_hint of Entra", nil, []string{"login_hint", "O.CiQ"}, atOnce, nil, ""},
 		{"first steps only", []string{session.MethodLink}, nil, asked, nil, "login_required"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			each(t, func(w *world) {
-				app := w.wiki()
-				w.signIn(c.methods...)
-				w.pass(10 * time.Minute)
-				r := w.authorize(request(app, c.change...))
-				none := w.answered(w.authorize(request(app, append(c.change, "prompt", "none")...)))
-				if c.first == atOnce {
-					if w.answered(r).Get("code") == "" || none.Get("code") == "" {
-						t.Fatalf("no code at once: %q, silently: %v", r.location, none)
-					}
-					return
-				}
-				at := w.parse(r.location)
-				if at.Path != "/signin" {
-					t.Fatalf("not asked: %d %q", r.status, r.location)
-				}
-				if p := request(app, c.change...).Get("prompt"); p == "" && none.Get("error") == "" {
-					t.Errorf("WC-54: silently %v", none)
-				}
-				w.pass(time.Minute)
-				if c.again != nil {
-					w.signIn(c.again...)
-				}
-				back := w.get(w.url + "/signin/continue?" + at.RawQuery)
-				q := w.parse(w.next(back)).Query()
-				if c.back == atOnce && q.Get("code") == "" || c.back != atOnce && q.Get("error") != c.back {
-					t.Errorf("after signing in: %v, want %s", q, c.back)
-				}
-			})
-		})
 	}
+	each(t, func(w *world) {
+		app := w.wiki()
+		for _, c := range cases {
+			w.signOut()
+			w.signIn(c.methods...)
+			w.pass(10 * time.Minute)
+			r := w.authorize(request(app, c.change...))
+			none := w.answered(w.authorize(request(app, append(c.change, "prompt", "none")...)))
+			if c.first == atOnce {
+				if w.answered(r).Get("code") == "" || none.Get("code") == "" {
+					t.Errorf("%s: no code at once: %q, silently: %v", c.name, r.location, none)
+				}
+				continue
+			}
+			at := w.parse(r.location)
+			if at.Path != "/signin" {
+				t.Errorf("%s: not asked: %d %q", c.name, r.status, r.location)
+				continue
+			}
+			if p := request(app, c.change...).Get("prompt"); p == "" && none.Get("error") == "" {
+				t.Errorf("%s: WC-54: silently %v", c.name, none)
+			}
+			w.pass(time.Minute)
+			if c.again != nil {
+				w.signIn(c.again...)
+			}
+			q := w.parse(w.next(w.get(w.url + "/signin/continue?" + at.RawQuery))).Query()
+			if c.back == atOnce && q.Get("code") == "" || c.back != atOnce && q.Get("error") != c.back {
+				t.Errorf("%s: after signing in: %v, want %s", c.name, q, c.back)
+			}
+		}
+	})
 }
 
 func TestHintOfAnotherPersonNeverYieldsACode(t *testing.T) {

@@ -48,7 +48,6 @@ var meanings = map[string]meaning{
 	"resourceUnknown":          {"invalid_resource", 500011},
 	"consentMissing":           {"consent_required", 65001},
 	"loginRequired":            {"login_required", 50058},
-	"interactionRequired":      {"interaction_required", 50076},
 	"acrUnmet":                 {"unmet_authentication_requirements", 50074},
 	"acrUnknown":               {"unmet_authentication_requirements", 50074},
 	"signInIncomplete":         {"login_required", 50058},

@@ -15,7 +15,7 @@ import (
 
 func TestLogout(t *testing.T) {
 	const bye = "https://wiki.example.com/bye"
-	for _, c := range []struct {
+	cases := []struct {
 		name       string
 		hint       bool // an id_token of the person who is signed in
 		form       url.Values
@@ -32,44 +32,43 @@ func TestLogout(t *testing.T) {
 		{"no hint, foreign address", false, url.Values{"client_id": {"APP"}, "post_logout_redirect_uri": {"https://evil.example/"}}, "ask", false, ""},
 		{"broken hint", false, url.Values{"id_token_hint": {"x.y.z"}, "post_logout_redirect_uri": {bye}}, "ask", false, ""},
 		{"hint of another client", true, url.Values{"client_id": {"other"}, "post_logout_redirect_uri": {bye}}, "ask", false, ""},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			each(t, func(w *world) {
-				app := w.wiki()
-				w.signIn()
-				tokens := w.tokens(w.token(redeem(app, w.code(request(app)))))
-				q := maps.Clone(c.form)
-				if q.Get("client_id") == "APP" {
-					q.Set("client_id", app.AppID)
-				}
-				if c.hint {
-					q.Set("id_token_hint", tokens["id_token"].(string))
-				}
-				r := w.get(w.path("/oauth2/v2.0/logout?" + q.Encode()))
-				switch c.to {
-				case "page":
-					if r.status != http.StatusOK || r.location != "" || !strings.Contains(r.body, "signed out") {
-						t.Errorf("%d %q", r.status, r.location)
-					}
-				case "ask":
-					u := w.parse(r.location)
-					_, back, err := session.OpenReturn(w.ring, u.Query().Get("return"), w.time())
-					if r.status != http.StatusSeeOther || u.Path != "/signout" || err != nil || back != c.backSealed {
-						t.Errorf("%d %q, back to %q %v", r.status, r.location, back, err)
-					}
-				default:
-					if r.status != http.StatusFound || r.location != c.to {
-						t.Errorf("%d %q", r.status, r.location)
-					}
-				}
-				gone := w.answered(w.authorize(request(app, "prompt", "none"))).Get("error") == "login_required"
-				refresh := w.token(url.Values{"grant_type": {"refresh_token"}, "client_id": {app.AppID}, "refresh_token": {tokens["refresh_token"].(string)}})
-				if gone != c.signedOut || (refresh.status != http.StatusOK) != c.signedOut {
-					t.Errorf("session gone: %v, refresh: %d", gone, refresh.status)
-				}
-			})
-		})
 	}
+	each(t, func(w *world) {
+		app := w.wiki()
+		for _, c := range cases {
+			w.signIn()
+			tokens := w.tokens(w.token(redeem(app, w.code(request(app)))))
+			q := maps.Clone(c.form)
+			if q.Get("client_id") == "APP" {
+				q.Set("client_id", app.AppID)
+			}
+			if c.hint {
+				q.Set("id_token_hint", tokens["id_token"].(string))
+			}
+			r := w.get(w.path("/oauth2/v2.0/logout?" + q.Encode()))
+			switch c.to {
+			case "page":
+				if r.status != http.StatusOK || r.location != "" || !strings.Contains(r.body, "signed out") {
+					t.Errorf(c.name+": %d %q", r.status, r.location)
+				}
+			case "ask":
+				u := w.parse(r.location)
+				_, back, err := session.OpenReturn(w.ring, u.Query().Get("return"), w.time())
+				if r.status != http.StatusSeeOther || u.Path != "/signout" || err != nil || back != c.backSealed {
+					t.Errorf(c.name+": %d %q, back to %q %v", r.status, r.location, back, err)
+				}
+			default:
+				if r.status != http.StatusFound || r.location != c.to {
+					t.Errorf(c.name+": %d %q", r.status, r.location)
+				}
+			}
+			gone := w.answered(w.authorize(request(app, "prompt", "none"))).Get("error") == "login_required"
+			refresh := w.token(url.Values{"grant_type": {"refresh_token"}, "client_id": {app.AppID}, "refresh_token": {tokens["refresh_token"].(string)}})
+			if gone != c.signedOut || (refresh.status != http.StatusOK) != c.signedOut {
+				t.Errorf(c.name+": session gone: %v, refresh: %d", gone, refresh.status)
+			}
+		}
+	})
 }
 
 func TestLogoutWithoutASession(t *testing.T) {
