@@ -2,6 +2,7 @@ package passkey_test
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/base64"
 	"testing"
 	"time"
@@ -202,6 +203,17 @@ func TestUpload_WA40(t *testing.T) {
 		if n := len(h.audits("Upload FIDO metadata")); n != 1 {
 			h.Errorf("%d records", n)
 		}
+		// Whoever vouches for it: what the service calls compromised stays so (PK-92).
+		other, err := cardeatest.NewAttestationCA("The root that the service knows", h.at)
+		h.must(err)
+		root, err := x509.ParseCertificate(other.Root)
+		h.must(err)
+		h.metadata(1, mdstest.SecurityKey(modelY, "Key Y", root).Report(mdstest.Status("REVOKED", "2024-02-01")))
+		_, err = h.create(h.provision(h.ada), h.key(modelY))
+		h.refused(err, problem.Invalid, passkey.CodeAttestation)
+		h.metadata(2, h.entry(modelX, "Key X"))
+		_, err = h.create(h.provision(h.ada), h.key(modelY))
+		h.must(err)
 		h.must(h.k.Metadata.RemoveUpload(h.Context(), h.admin, h.at, u.ID))
 		h.refused(h.k.Metadata.RemoveUpload(h.Context(), h.admin, h.at, u.ID), problem.NotFound, "notFound")
 		h.refused(h.k.Metadata.RemoveUpload(h.Context(), h.admin, h.at, "key"), problem.NotFound, "notFound")

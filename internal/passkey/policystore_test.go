@@ -137,6 +137,15 @@ func TestLockOut_PK42_PK132(t *testing.T) {
 		})
 		h.refused(h.k.Delete(h.Context(), which), problem.Invalid, "wouldLockOutAdministrators")
 		h.register(bob, synced())
+		enable := func(on bool) {
+			h.write(func(q db.Querier) error {
+				_, err := directory.UpdateUser(h.Context(), q, h.admin, h.at, bob.ID, func(u *directory.User) error { u.AccountEnabled = on; return nil })
+				return err
+			})
+		}
+		enable(false)
+		h.refused(h.k.Delete(h.Context(), which), problem.Invalid, "wouldLockOutAdministrators")
+		enable(true)
 		h.must(h.k.GuardAdministrators(h.Context(), h.d, passkey.Without{UserID: h.grace.ID}))
 		h.must(h.k.Delete(h.Context(), which))
 
@@ -226,8 +235,12 @@ func TestPreview_PK37_PK39_PK41(t *testing.T) {
 		if _, err = h.k.Preview(h.Context(), h.edit(profiles(strict)), func(passkey.Affected) error { return stop }); err != stop {
 			h.Error(err)
 		}
-		// What stopped comes back (PK-62), and the preview says so.
 		h.patch(profiles(strict))
+		// Bob has lost everything already: switching off takes from Ada alone.
+		if impact, err = h.k.Preview(h.Context(), h.edit(`{"state": "disabled"}`), nil); err != nil || impact.Passkeys.StopWorking != 1 || impact.Users.LoseAllPasskeys != 1 || impact.ByReason[0].Code != "methodDisabled" {
+			h.Errorf("%+v, %v", impact, err)
+		}
+		// What stopped comes back (PK-62), and the preview says so.
 		if impact, err = h.k.Preview(h.Context(), passkey.Edit{Reset: true, At: h.at}, nil); err != nil || impact.Passkeys.StartWorking != 2 || impact.Users.LoseAllPasskeys != 0 || impact.NotAttested != nil {
 			h.Errorf("%+v, %v", impact, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"cardea/internal/jose"
@@ -94,5 +95,8 @@ func (s sealed) isFor(userID, bound string) bool {
 	return s.user == id && s.bound == sha256.Sum256([]byte(bound))
 }
 
-// spentID names the challenge in the table of spent ones.
-func (s sealed) spentID() string { return base64.RawURLEncoding.EncodeToString(s.nonce[:]) }
+// spentID names the challenge in the table of spent ones: its expiry, so that
+// rows of one time lie side by side in the index, and its nonce.
+func (s sealed) spentID() string {
+	return fmt.Sprintf("%012x", s.expires.UnixMilli()) + base64.RawURLEncoding.EncodeToString(s.nonce[:])
+}
