@@ -23,7 +23,7 @@ func patch[T any](body []byte, item *T) error {
 		return bad.Because(err)
 	}
 	v := reflect.ValueOf(item).Elem()
-	for f := range v.Type().Fields() {
+	for _, f := range reflect.VisibleFields(v.Type()) { // those of embedded types too
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "" || name == "-" {
 			continue

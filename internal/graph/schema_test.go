@@ -1,0 +1,131 @@
+package graph
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"cardea/internal/db"
+	"cardea/internal/db/dbtest"
+	"cardea/internal/directory"
+	"cardea/internal/session"
+)
+
+// ours are the members that Graph's v1.0 schema does not have, on purpose.
+var ours = map[string][]string{
+	"fido2AuthenticationMethod":   {"lastUsedDateTime"},                                                                                                                                                                                                                             // beta in Entra (passkeys §7.1)
+	"organization":                {"cardea"},                                                                                                                                                                                                                                       // DO-49
+	"application":                 {"cardea"},                                                                                                                                                                                                                                       // DO-49
+	"signIn":                      {"authenticationDetails", "authenticationMethodsUsed", "authenticationProtocol", "authenticationRequirement", "incomingTokenType", "processingTimeInMilliseconds", "sessionId", "signInEventTypes", "userAgent", "servicePrincipalId", "cardea"}, // beta, sent on both (RL-27)
+	"authenticationMethodsPolicy": {"authenticationMethodConfigurations"},
+}
+
+// TestAnswersFitGraph validates real answers against Graph's own description:
+// types and enums by the schema, and no member that Graph does not have
+// except those named above.
+func TestAnswersFitGraph(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromFile("testdata/graph-v1.0-subset.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		key := w.provision("ada", "authadmin")
+		group := w.do(201, "POST", "/v1.0/groups", "useradmin", `{"displayName": "Engineering", "members@odata.bind": ["/directoryObjects/`+w.ids["ada"]+`"]}`)["id"].(string)
+		w.do(201, "POST", "/v1.0/users/"+w.ids["ada"]+"/authentication/temporaryAccessPassMethods", "authadmin", `{}`)
+		app := w.do(201, "POST", "/v1.0/applications", "admin", `{"displayName": "Wiki"}`)["id"].(string)
+		w.do(200, "POST", "/v1.0/applications/"+app+"/addPassword", "admin", `{}`)
+		if err := d.Write(t.Context(), func(q db.Querier) error {
+			row := session.Situation{IP: "192.0.2.7", UserAgent: "Mozilla/5.0 (Windows NT 10.0) Edg/140.0", AppID: w.app.AppID, AppName: "Robot"}.Row(noon)
+			u, err := directory.GetUser(t.Context(), q, w.ids["ada"])
+			if err != nil {
+				return err
+			}
+			_, err = session.Enter(t.Context(), q, row, u, session.Session{UserID: u.ID, Methods: []string{session.MethodPasskey, session.MethodMFA}})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		ada := "/v1.0/users/" + w.ids["ada"]
+		for _, c := range []struct{ schema, target, who string }{
+			{"user", ada, "reader"},
+			{"user", ada + "?$select=" + strings.Join(slices.Sorted(maps.Keys(userShape.Absent)), ","), "reader"},
+			{"user", "/v1.0/users", "reader"},
+			{"user", "/v1.0/groups/" + group + "/members", "reader"},
+			{"group", "/v1.0/groups/" + group, "reader"},
+			{"group", ada + "/memberOf", "reader"},
+			{"directoryRole", "/v1.0/directoryRoles", "reader"},
+			{"organization", "/v1.0/organization", "reader"},
+			{"application", "/v1.0/applications", "reader"},
+			{"fido2AuthenticationMethod", ada + "/authentication/fido2Methods", "reader"},
+			{"fido2AuthenticationMethod", ada + "/authentication/fido2Methods/" + key, "reader"},
+			{"webauthnCredentialCreationOptions", ada + "/authentication/fido2Methods/creationOptions", "authadmin"},
+			{"temporaryAccessPassAuthenticationMethod", ada + "/authentication/temporaryAccessPassMethods", "reader"},
+			{"fido2AuthenticationMethodConfiguration", "/v1.0" + configsPath + "/fido2", "reader"},
+			{"temporaryAccessPassAuthenticationMethodConfiguration", "/v1.0" + configsPath + "/temporaryAccessPass", "reader"},
+			{"softwareOathAuthenticationMethodConfiguration", "/v1.0" + configsPath + "/softwareOath", "reader"},
+			{"authenticationMethodsPolicy", "/v1.0" + policyPath, "reader"},
+			{"signIn", "/v1.0/auditLogs/signIns", "reader"},
+			{"directoryAudit", "/v1.0/auditLogs/directoryAudits", "reader"},
+		} {
+			ref := doc.Components.Schemas["microsoft.graph."+c.schema]
+			if ref == nil {
+				t.Logf("Graph's subset does not describe %s", c.schema)
+				continue
+			}
+			known := map[string]bool{}
+			members(ref, known)
+			body := w.do(200, "GET", c.target, c.who, "")
+			items, isList := body["value"].([]any)
+			if !isList {
+				items = []any{body}
+			}
+			if len(items) == 0 {
+				t.Errorf("%s: nothing to validate", c.target)
+			}
+			for _, item := range items {
+				o := item.(map[string]any)
+				if kind, ok := o["@odata.type"].(string); ok && kind != "#microsoft.graph."+c.schema {
+					t.Errorf("%s: @odata.type is %s, want %s", c.target, kind, c.schema)
+				}
+				for name := range o {
+					if strings.Contains(name, "@odata.") || slices.Contains(ours[c.schema], name) {
+						continue
+					}
+					if !known[name] {
+						t.Errorf("%s: Graph's %s has no member %q", c.target, c.schema, name)
+					}
+				}
+				flagsToOne(o)
+				if err := ref.Value.VisitJSON(o, openapi3.MultiErrors()); err != nil {
+					text, _ := json.MarshalIndent(o, "", " ")
+					t.Errorf("%s does not fit Graph's %s: %.900v\n%s", c.target, c.schema, err, text)
+				}
+			}
+		}
+	})
+}
+
+// members collects the properties of a schema and of what it extends.
+func members(ref *openapi3.SchemaRef, into map[string]bool) {
+	for name := range ref.Value.Properties {
+		into[name] = true
+	}
+	for _, r := range ref.Value.AllOf {
+		members(r, into)
+	}
+}
+
+// flagsToOne replaces flags by their first: Graph's schema describes the flags
+// of passkeyTypes one by one.
+func flagsToOne(o map[string]any) {
+	profiles, _ := o["passkeyProfiles"].([]any)
+	for _, p := range profiles {
+		p := p.(map[string]any)
+		p["passkeyTypes"], _, _ = strings.Cut(p["passkeyTypes"].(string), ",")
+	}
+}
