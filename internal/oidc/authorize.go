@@ -83,7 +83,8 @@ func (p *Provider) proceed(r *request) (answer, error) {
 	if why := unsatisfied(f, s, true, true); why != nil {
 		return p.refuse(r, f, why)
 	}
-	return p.grant(r, app, f, s, false)
+	// Who opened the link again without signing in was not asked either.
+	return p.grant(r, app, f, s, s.AuthAt.Before(f.At))
 }
 
 // client reads who asks and where the answer goes. Until both are known to

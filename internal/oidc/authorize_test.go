@@ -257,6 +257,22 @@ func TestContinueRefuses(t *testing.T) {
 	})
 }
 
+// TestLongState: what authorize takes, the way back from signing in takes too.
+func TestLongState(t *testing.T) {
+	each(t, func(w *world) {
+		app := w.wiki()
+		state := strings.Repeat("s", 7000)
+		at := w.parse(w.authorize(request(app, "state", state)).location)
+		w.signIn()
+		if q := w.parse(w.next(w.get(w.url + "/signin/continue?" + at.RawQuery))).Query(); q.Get("state") != state || q.Get("code") == "" {
+			t.Errorf("%d bytes came back", len(q.Get("state")))
+		}
+		if r := w.authorize(request(app, "state", strings.Repeat("s", 9000))); r.status != http.StatusBadRequest || !strings.Contains(r.body, "requestTooLarge") {
+			t.Errorf("too long: %d", r.status)
+		}
+	})
+}
+
 // TestAuthorizeByPost: cookies do not come with a post from another site.
 func TestAuthorizeByPost(t *testing.T) {
 	each(t, func(w *world) {

@@ -101,6 +101,7 @@ func New(c Config) (*Provider, error) {
 const (
 	maxForm  = 64 << 10
 	maxQuery = 8 << 10
+	maxFlow  = 3 * maxQuery // of a sealed request
 )
 
 // request is what a handler gets.
@@ -191,8 +192,12 @@ func (p *Provider) call(w http.ResponseWriter, r *request, rt route) (a answer, 
 			a, err = answer{}, fmt.Errorf("panic: %v\n%s", c, debug.Stack())
 		}
 	}()
-	if len(r.URL.RawQuery) > maxQuery {
-		return answer{}, problem.New(problem.Invalid, "requestTooLarge", "The request has more than %d bytes in its address. Send it with POST, or shorten state.", maxQuery)
+	limit := maxQuery
+	if rt.flow {
+		limit = maxFlow
+	}
+	if len(r.URL.RawQuery) > limit {
+		return answer{}, problem.New(problem.Invalid, "requestTooLarge", "The request has more than %d bytes in its address. Send it with POST, or shorten state.", limit)
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
@@ -216,9 +221,9 @@ func (p *Provider) call(w http.ResponseWriter, r *request, rt route) (a answer, 
 func (p *Provider) checkTenant(t string) error {
 	domain := p.Domain()
 	switch {
-	case strings.EqualFold(t, p.TenantID), t == "common", t == "organizations", t == adfs, domain != "" && strings.EqualFold(t, domain):
+	case strings.EqualFold(t, p.TenantID), strings.EqualFold(t, "common"), strings.EqualFold(t, "organizations"), strings.EqualFold(t, adfs), domain != "" && strings.EqualFold(t, domain):
 		return nil
-	case t == "consumers":
+	case strings.EqualFold(t, "consumers"):
 		return problem.New(problem.Invalid, "consumersUnsupported", "Personal accounts do not exist here. Use the tenant id %s or common in place of consumers.", p.TenantID)
 	}
 	return problem.New(problem.Invalid, "tenantUnknown", "There is no tenant of this name here. Use the tenant id %s, or common.", p.TenantID)

@@ -18,6 +18,7 @@ type route struct {
 	tenant  bool // the path begins with a tenant
 	cors    bool // pages of any origin may call it
 	person  bool // errors are pages, not JSON
+	flow    bool // the query holds a sealed request, which is longer than what was sealed
 }
 
 func (rt route) allows(method string) bool {
@@ -38,7 +39,7 @@ func routes() []route {
 		{path: "common/userrealm/{x}", methods: "GET", handle: (*Provider).realm, cors: true},
 		{path: "metadata/endpoints", methods: "GET", handle: (*Provider).metadata, cors: true},
 		{path: "oidc/userinfo", methods: "GET, POST", handle: (*Provider).userinfo, cors: true},
-		{path: "signin/continue", methods: "GET", handle: (*Provider).proceed, person: true},
+		{path: "signin/continue", methods: "GET", handle: (*Provider).proceed, person: true, flow: true},
 
 		{path: "adfs/.well-known/openid-configuration", methods: "GET", handle: (*Provider).discovery, tenant: true, cors: true},
 		{path: "adfs/oauth2/authorize", methods: "GET, POST", handle: (*Provider).authorize, tenant: true, person: true},

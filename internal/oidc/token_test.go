@@ -436,3 +436,34 @@ func TestAssertionsWC37(t *testing.T) {
 		w.fails("not yet", send(with(good(w.url), "nbf", w.time().Add(time.Hour).Unix())), 401, "invalid_client", 700024)
 	})
 }
+
+// FuzzToken: whatever is posted, the answer is one JSON object with an error,
+// never a token and never a fault of ours.
+func FuzzToken(f *testing.F) {
+	w := newWorld(f, sqliteOnly(f))
+	app := w.wiki()
+	f.Add(redeem(app, "0196c0de-0000-7000-8000-000000000000."+strings.Repeat("A", 43)).Encode(), "")
+	f.Add("grant_type=client_credentials&client_id="+app.AppID+"&client_assertion=e30.e30.&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "")
+	f.Add("grant_type=refresh_token&refresh_token=x&scope=a/b", "Basic "+base64.StdEncoding.EncodeToString([]byte(app.AppID+":%zz")))
+	f.Add("%", "Bearer x")
+	f.Fuzz(func(t *testing.T, body, authorization string) {
+		if strings.ContainsAny(authorization, "\r\n\x00") {
+			return
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.path("/oauth2/v2.0/token"), strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Authorization", authorization)
+		res, err := w.client.Do(req)
+		if err != nil {
+			return // net/http refused to send it
+		}
+		defer res.Body.Close()
+		var e struct{ Error string }
+		if err := json.NewDecoder(res.Body).Decode(&e); err != nil || e.Error == "" || res.StatusCode < 400 || res.StatusCode >= 500 {
+			t.Fatalf("%q: %d %+v %v", body, res.StatusCode, e, err)
+		}
+	})
+}

@@ -42,7 +42,7 @@ const (
 	returnPurpose = "signOutReturn"
 	// FlowLife is how long a person may take to sign in.
 	FlowLife = time.Hour
-	maxFlow  = 16 << 10 // bytes of the parameter
+	maxFlow  = 24 << 10 // bytes of the parameter
 )
 
 // Proved reports whether s holds proofs that tokens may come from. First steps

@@ -59,7 +59,7 @@ func TestFlow(t *testing.T) {
 		{"for another purpose", back, "flowBroken", begin},
 		{"cut off", text[:len(text)-1], "flowBroken", begin},
 		{"garbage", "!", "flowBroken", begin},
-		{"too long", strings.Repeat("A", 17<<10), "flowBroken", begin},
+		{"too long", strings.Repeat("A", 25<<10), "flowBroken", begin},
 		{"sealed garbage", base64.RawURLEncoding.EncodeToString(r.Seal("authorize", []byte{1, 2, 3})), "flowBroken", begin},
 	} {
 		if _, err := session.OpenFlow(r, c.text, c.at); problem.CodeOf(err) != c.code {
