@@ -36,7 +36,7 @@ var order = [][]string{
 }
 
 // kits are for tests: they may import everything, and only tests import them.
-var kits = []string{module + "cardeatest", module + "db/dbtest", module + "layers"}
+var kits = []string{module + "cardeatest", module + "cardeatest/house", module + "db/dbtest", module + "layers"}
 
 type pkg struct {
 	ImportPath           string
