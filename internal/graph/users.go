@@ -37,10 +37,10 @@ func users() []resource {
 			List:   func(c *Call, q odata.Query) ([]directory.User, error) { return directory.FindUsers(c.Context, c.DB, q) },
 			Count:  func(c *Call, q odata.Query) (int64, error) { return directory.CountFound(c.Context, c.DB, q) },
 			Get:    func(c *Call) (directory.User, error) { return directory.GetUser(c.Context, c.DB, c.Params["user"]) },
-			Create: createUser,
 			Update: updateUser,
 			Delete: deleteUser,
 		},
+		route{Method: "POST", Path: "/users", Access: writeUsers, Run: createUser},
 		route{Method: "POST", Path: "/users/{user}/revokeSignInSessions", Access: endSessions, Run: revokeSessions},
 		Every[directory.Group]{Path: "/users/{user}/memberOf", Access: readMemberOf, Shape: memberGroups, List: groupsOf(false)},
 		Every[directory.Group]{Path: "/users/{user}/transitiveMemberOf", Access: readMemberOf, Shape: memberGroups, List: groupsOf(true)},
@@ -52,27 +52,49 @@ func (c *Call) user() (directory.User, error) {
 	return directory.GetUser(c.Context, c.DB, c.Params["user"])
 }
 
-// newUser is the part of a POST body that is no property of directory.User.
-type newUser struct {
-	AccountEnabled *bool `json:"accountEnabled"`
-}
-
 // createUser needs no password: people may come by passkey or Temporary Access
 // Pass only (DO-2). An account is enabled unless the body says otherwise.
-func createUser(c *Call, u directory.User) (out directory.User, err error) {
-	var n newUser
-	if err := c.decode(&n); err != nil {
-		return u, err
+func createUser(c *Call) (Answer, error) {
+	var u directory.User
+	var enabled struct {
+		Value *bool `json:"accountEnabled"`
 	}
-	u.AccountEnabled = n.AccountEnabled == nil || *n.AccountEnabled
-	err = c.write(func(q db.Querier) (err error) {
-		out, err = directory.CreateUser(c.Context, q, c.Actor, c.Now, u)
-		return err
+	if err := c.decode(&u); err != nil {
+		return Answer{}, err
+	}
+	if err := c.decode(&enabled); err != nil {
+		return Answer{}, err
+	}
+	u.AccountEnabled = enabled.Value == nil || *enabled.Value
+	store, ignored, err := c.firstPassword(u)
+	if err != nil {
+		return Answer{}, err
+	}
+	err = c.write(func(q db.Querier) error {
+		made, err := directory.CreateUser(c.Context, q, c.Actor, c.Now, u)
+		if err != nil {
+			return err
+		}
+		u = made
+		return store(q, u)
 	})
-	return out, err
+	if err != nil {
+		return Answer{}, err
+	}
+	a, err := userShape.entity(c, http.StatusCreated, u)
+	if err == nil {
+		a.Header.Set("ETag", userETag(u))
+		if ignored {
+			a.Header.Set("Warning", `299 cardea "passwordIgnored: passwordProfile"`)
+		}
+	}
+	return a, err
 }
 
 func updateUser(c *Call, change func(*directory.User) error) (out directory.User, err error) {
+	if err := c.resetPassword(); err != nil {
+		return out, err
+	}
 	err = c.write(func(q db.Querier) error {
 		out, err = directory.UpdateUser(c.Context, q, c.Actor, c.Now, c.Params["user"], func(u *directory.User) error {
 			was := *u
