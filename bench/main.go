@@ -39,28 +39,39 @@ func main() {
 	people := flag.Int("people", 500, "people, a passkey each")
 	dsn := flag.String("database", "", "postgres://… instead of SQLite")
 	binary := flag.String("cardea", "bin/cardea", "the server")
+	profileTo := flag.String("profile", "", "run the server in this process and write its processor profile to this file; no figures")
 	flag.Parse()
-	if err := run(*workers, *people, time.Duration(*seconds)*time.Second, *dsn, *binary); err != nil {
+	length := time.Duration(*seconds) * time.Second
+	var err error
+	if *profileTo != "" {
+		err = profile(*workers, *people, length, *dsn, *profileTo)
+	} else {
+		err = run(*workers, *people, length, *dsn, *binary)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(workers, people int, length time.Duration, dsn, binary string) error {
-	dir, err := os.MkdirTemp("", "cardea-bench-")
-	if err != nil {
-		return err
+// prepare makes the data of a server that is not started yet.
+func prepare(people int, dsn string) (w *world, dir, port string, err error) {
+	if dir, err = os.MkdirTemp("", "cardea-bench-"); err != nil {
+		return nil, "", "", err
 	}
-	defer os.RemoveAll(dir)
-	port, err := freePort()
-	if err != nil {
-		return err
+	if port, err = freePort(); err != nil {
+		return nil, dir, "", err
 	}
-	env := map[string]string{"CARDEA_DATA_DIR": dir, "CARDEA_LISTEN": "127.0.0.1:" + port, "CARDEA_DATABASE_URL": dsn}
-	for k, v := range env {
+	for k, v := range map[string]string{"CARDEA_DATA_DIR": dir, "CARDEA_LISTEN": "127.0.0.1:" + port, "CARDEA_DATABASE_URL": dsn} {
 		os.Setenv(k, v)
 	}
-	world, err := populate(context.Background(), people, slog.New(slog.DiscardHandler))
+	w, err = populate(context.Background(), people, slog.New(slog.DiscardHandler))
+	return w, dir, port, err
+}
+
+func run(workers, people int, length time.Duration, dsn, binary string) error {
+	world, dir, port, err := prepare(people, dsn)
+	defer os.RemoveAll(dir)
 	if err != nil {
 		return fmt.Errorf("populating: %w", err)
 	}
@@ -80,6 +91,7 @@ func run(workers, people int, length time.Duration, dsn, binary string) error {
 	if err != nil {
 		return err
 	}
+	a.print("(a) sign-in", floor)
 	b, err := measure(world, server, workers, length, signInWithToken)
 	if err != nil {
 		return err

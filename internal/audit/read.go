@@ -36,10 +36,10 @@ func (w *where) add(cond string, arg any) {
 // is the order of time, and a page goes on after an id.
 func (w *where) page(q Query) string {
 	if !q.Since.IsZero() {
-		w.add("created_at >= ?", q.Since.UnixMilli())
+		w.add("id >= ?", db.FirstID(q.Since))
 	}
 	if !q.Until.IsZero() {
-		w.add("created_at < ?", q.Until.UnixMilli())
+		w.add("id < ?", db.FirstID(q.Until))
 	}
 	if q.Before != "" {
 		w.add("id < ?", q.Before)

@@ -113,6 +113,9 @@ func TestNewIDsSortByTime(t *testing.T) {
 	if len(a) != 36 || a[14] != '7' || a >= b {
 		t.Error("not UUIDv7 in order:", a, b)
 	}
+	if first := db.FirstID(now.Add(time.Millisecond)); first <= a || first > b {
+		t.Error("FirstID does not stand between the ids before and after:", a, first, b)
+	}
 }
 
 func TestOpenTwiceAndBackup(t *testing.T) {

@@ -19,9 +19,19 @@ import (
 // NewID returns a UUIDv7 (RFC 9562 §5.7) of the moment now: ids that are made
 // one after the other lie beside one another in an index.
 func NewID(now time.Time) string {
+	var random [10]byte
+	rand.Read(random[:])
+	return uuid7(now, random)
+}
+
+// FirstID is not above any id that NewID returned at t or later, and above all
+// that it returned before: ids select a range of time.
+func FirstID(t time.Time) string { return uuid7(t, [10]byte{}) }
+
+func uuid7(t time.Time, random [10]byte) string {
 	var b [16]byte
-	binary.BigEndian.PutUint64(b[:], uint64(now.UnixMilli())<<16)
-	rand.Read(b[6:])
+	binary.BigEndian.PutUint64(b[:], uint64(t.UnixMilli())<<16)
+	copy(b[6:], random[:])
 	b[6] = b[6]&0x0f | 0x70
 	b[8] = b[8]&0x3f | 0x80
 	var s [36]byte

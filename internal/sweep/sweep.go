@@ -5,9 +5,12 @@ package sweep
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"cardea/internal/db"
+	"cardea/internal/jose"
+	"cardea/internal/session"
 )
 
 // Retention is how long logs are kept; 0 keeps for ever (RL-38).
@@ -23,26 +26,25 @@ const batch = 500
 // job deletes the rows of a table whose time is over; key is its primary key.
 type job struct {
 	table, key, where string
-	arg               int64
+	arg               any
 }
 
 // Once deletes everything that expired before now and returns how many rows went.
 func Once(ctx context.Context, d *db.DB, keep Retention, now time.Time) (int64, error) {
 	ms := now.UnixMilli()
 	hour := now.Add(-time.Hour).UnixMilli() // a margin for clocks of other nodes
+	day := 24 * time.Hour
 	jobs := []job{
-		{"spent_challenges", "id", "expires_at < $1", hour},
+		{"spent_challenges", "id", "id < $1", fmt.Sprintf("%012x", hour)}, // ids begin with the expiry
 		{"attempts", "key", "reset_at < $1", ms},
-		{"authorization_codes", "id", "expires_at < $1", now.Add(-24 * time.Hour).UnixMilli()}, // kept a day: a replay revokes its family
-		{"sessions", "id", "expires_at < $1", now.Add(-7 * 24 * time.Hour).UnixMilli()},        // kept a week: "where was I signed in"
-		{"refresh_families", "id", "expires_at < $1", hour},
-		{"links", "id", "expires_at < $1", now.Add(-30 * 24 * time.Hour).UnixMilli()},
+		{"sessions", "id", "id < $1", db.FirstID(now.Add(-7*day - session.Lifetime))}, // kept a week: "where was I signed in"
+		{"links", "id", "expires_at < $1", now.Add(-30 * day).UnixMilli()},
 	}
 	if keep.SignIns > 0 {
-		jobs = append(jobs, job{"sign_ins", "id", "created_at < $1", now.Add(-keep.SignIns).UnixMilli()})
+		jobs = append(jobs, job{"sign_ins", "id", "id < $1", db.FirstID(now.Add(-keep.SignIns))})
 	}
 	if keep.Audits > 0 {
-		jobs = append(jobs, job{"directory_audits", "id", "created_at < $1", now.Add(-keep.Audits).UnixMilli()})
+		jobs = append(jobs, job{"directory_audits", "id", "id < $1", db.FirstID(now.Add(-keep.Audits))})
 	}
 	var total int64
 	for _, j := range jobs {
@@ -65,6 +67,29 @@ func Once(ctx context.Context, d *db.DB, keep Retention, now time.Time) (int64, 
 				break
 			}
 		}
+	}
+	for {
+		var n int64
+		err := d.Write(ctx, func(q db.Querier) (err error) {
+			n, err = session.DeleteExpiredGrants(ctx, q, now, batch)
+			return err
+		})
+		total += n
+		if err != nil {
+			return total, err
+		}
+		if n < batch {
+			break
+		}
+	}
+	var keys int64
+	err := d.Write(ctx, func(q db.Querier) (err error) {
+		keys, err = jose.DeleteForgotten(ctx, q, now)
+		return err
+	})
+	total += keys
+	if err != nil {
+		return total, err
 	}
 	if keep.Counters > 0 {
 		err := d.Write(ctx, func(q db.Querier) error {

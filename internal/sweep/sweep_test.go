@@ -15,11 +15,11 @@ func TestDeletesOnlyWhatExpired(t *testing.T) {
 		ctx, now := t.Context(), time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 		err := d.Write(ctx, func(q db.Querier) error {
 			for i := range 1200 { // more than two batches
-				if _, err := q.ExecContext(ctx, `INSERT INTO spent_challenges (id, expires_at) VALUES ($1, $2)`, fmt.Sprint("old", i), now.Add(-2*time.Hour).UnixMilli()); err != nil {
+				if _, err := q.ExecContext(ctx, `INSERT INTO spent_challenges (id, expires_at) VALUES ($1, $2)`, fmt.Sprintf("%012xold%d", now.Add(-2*time.Hour).UnixMilli(), i), now.Add(-2*time.Hour).UnixMilli()); err != nil {
 					return err
 				}
 			}
-			if _, err := q.ExecContext(ctx, `INSERT INTO spent_challenges (id, expires_at) VALUES ('young', $1)`, now.UnixMilli()); err != nil {
+			if _, err := q.ExecContext(ctx, `INSERT INTO spent_challenges (id, expires_at) VALUES ($1, $2)`, fmt.Sprintf("%012xyoung", now.UnixMilli()), now.UnixMilli()); err != nil {
 				return err
 			}
 			for _, days := range []int{1, 91} { // RL-38: 90 days

@@ -100,10 +100,9 @@ CREATE TABLE passkey_attestations ( -- what registration proved, kept so that tr
 	profile_id         TEXT    NOT NULL DEFAULT '' -- the profile that allowed it
 );
 CREATE TABLE spent_challenges ( -- PK-105
-	id         TEXT   NOT NULL PRIMARY KEY,
+	id         TEXT   NOT NULL PRIMARY KEY, -- begins with the expiry: new rows lie side by side, old ones are a range
 	expires_at BIGINT NOT NULL
 );
-CREATE INDEX spent_challenges_by_expiry ON spent_challenges (expires_at);
 CREATE TABLE passwords (
 	user_id    TEXT   NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
 	hash       TEXT   NOT NULL, -- argon2id, PHC string
@@ -170,7 +169,6 @@ CREATE TABLE sessions (
 	revoked_at  BIGINT
 );
 CREATE INDEX sessions_by_user ON sessions (user_id, created_at);
-CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 CREATE TABLE authorization_codes (
 	id          TEXT   NOT NULL PRIMARY KEY,
 	secret_hash BYTEA  NOT NULL,
@@ -262,10 +260,9 @@ CREATE TABLE sign_ins (
 	error_code BIGINT  NOT NULL,
 	record     TEXT    NOT NULL  -- the signIn resource as JSON
 );
-CREATE INDEX sign_ins_by_time ON sign_ins (created_at, id);
 CREATE INDEX sign_ins_by_user ON sign_ins (user_id, created_at);
 CREATE TABLE directory_audits (
-	id         TEXT   NOT NULL PRIMARY KEY,
+	id         TEXT   NOT NULL PRIMARY KEY, -- UUIDv7: its order is time
 	created_at BIGINT NOT NULL,
 	activity   TEXT   NOT NULL,
 	category   TEXT   NOT NULL,
@@ -275,7 +272,6 @@ CREATE TABLE directory_audits (
 	target_id  TEXT   NOT NULL DEFAULT '',
 	record     TEXT   NOT NULL -- the directoryAudit resource as JSON
 );
-CREATE INDEX directory_audits_by_time ON directory_audits (created_at, id);
 CREATE INDEX directory_audits_by_target ON directory_audits (target_id, created_at);
 CREATE TABLE daily_counters ( -- roll-ups, kept in the transaction of what they count
 	day   BIGINT NOT NULL, -- days since 1970-01-01 UTC
