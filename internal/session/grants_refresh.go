@@ -220,12 +220,28 @@ func RevokeRefresh(ctx context.Context, q db.Querier, now time.Time, token, clie
 	return err
 }
 
-// DeleteExpiredGrants deletes codes and refresh families that can do nothing
-// any more, with a day's grace so that reuse is still noticed.
-func DeleteExpiredGrants(ctx context.Context, q db.Querier, now time.Time) (n int64, err error) {
-	before := now.Add(-24 * time.Hour).UnixMilli()
-	for _, text := range []string{`DELETE FROM authorization_codes WHERE expires_at < $1`, `DELETE FROM refresh_families WHERE expires_at < $1`} {
-		res, err := q.ExecContext(ctx, text, before)
+// How long what is over is kept, so that its reuse is still noticed and
+// recorded. Later it is refused as unknown.
+const (
+	keptGrant = 24 * time.Hour     // codes and families, after their end
+	keptToken = 7 * 24 * time.Hour // refresh tokens, after they were used
+)
+
+// DeleteExpiredGrants deletes up to limit codes, refresh families and used
+// refresh tokens each that can do nothing any more, and says how many. As long
+// as it is limit or more there may be others.
+func DeleteExpiredGrants(ctx context.Context, q db.Querier, now time.Time, limit int) (n int64, err error) {
+	ended, used := now.Add(-keptGrant).UnixMilli(), now.Add(-keptToken)
+	for _, j := range []struct {
+		table, where string
+		args         []any
+	}{
+		{"authorization_codes", "expires_at < $2", []any{limit, ended}},
+		{"refresh_families", "expires_at < $2", []any{limit, ended}},
+		// Ids begin with their time: the primary key finds what is old enough.
+		{"refresh_tokens", "id < $2 AND used_at < $3", []any{limit, db.FirstID(used), used.UnixMilli()}},
+	} {
+		res, err := q.ExecContext(ctx, `DELETE FROM `+j.table+` WHERE id IN (SELECT id FROM `+j.table+` WHERE `+j.where+` LIMIT $1)`, j.args...)
 		if err != nil {
 			return n, err
 		}

@@ -401,18 +401,27 @@ func TestRevokeRefresh(t *testing.T) {
 
 func TestDeleteExpiredGrants(t *testing.T) {
 	each(t, session.Session{}, func(b *bench) {
-		token := b.must(b.redeem(begin, redemption(b.code(b.grant())))).Refresh
-		sweep := func(now time.Time) (n int64) {
+		first := b.must(b.redeem(begin, redemption(b.code(b.grant())))).Refresh
+		sweep := func(what string, now time.Time, want int64) {
 			b.Helper()
-			b.write(func(q db.Querier) (err error) { n, err = session.DeleteExpiredGrants(b.Context(), q, now); return err })
-			return n
+			var n int64
+			b.write(func(q db.Querier) (err error) {
+				n, err = session.DeleteExpiredGrants(b.Context(), q, now, 500)
+				return err
+			})
+			if n != want {
+				b.Errorf("%s: %d deleted, want %d", what, n, want)
+			}
 		}
-		if n := sweep(begin.Add(25 * time.Hour)); n != 1 {
-			b.Errorf("%d deleted, want the code", n)
-		}
-		b.must(b.rotate(begin.Add(25*time.Hour), token))
-		if n := sweep(begin.Add(200 * 24 * time.Hour)); n != 1 {
-			b.Errorf("%d deleted, want the family", n)
-		}
+		day := 24 * time.Hour
+		sweep("nothing is over", begin, 0)
+		sweep("the code", begin.Add(day+time.Hour), 1)
+		second := b.must(b.rotate(begin.Add(2*day), first)).Refresh
+		sweep("the used token is kept for its reuse to be seen", begin.Add(9*day), 0)
+		sweep("the used token", begin.Add(9*day+time.Minute), 1)
+		_, err := b.rotate(begin.Add(10*day), first)
+		b.refused("then it is unknown, and does no harm", err, "refreshUnknown")
+		b.must(b.rotate(begin.Add(10*day), second))
+		sweep("the family, with what it holds", begin.Add(102*day), 2)
 	})
 }
