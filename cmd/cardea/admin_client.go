@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -271,6 +272,9 @@ func (x *call) list(path string) ([]map[string]any, error) {
 	limit := x.limit
 	if x.all {
 		limit = 1 << 30
+	}
+	if !strings.Contains(path, "$top=") { // few large pages instead of many small ones
+		path = query(path, "$top", strconv.Itoa(max(1, min(limit, 999))))
 	}
 	rows := []map[string]any{}
 	for path != "" && len(rows) < limit {

@@ -28,15 +28,12 @@ var UserPaging = odata.Paging{Default: 100, Max: 999, Order: []odata.Order{{Name
 
 // FindUsers returns one page of users, and one more if there is a next page.
 func FindUsers(ctx context.Context, d db.Querier, q odata.Query) ([]User, error) {
-	s := new(odata.SQL).Text(`SELECT `+userColumns+` FROM users WHERE `).Page(q, "id")
-	rows, err := d.QueryContext(ctx, s.String(), s.Args...)
-	return db.Collect(rows, err, func(r *sql.Rows, u *User) error { return scanUser(r, u) })
+	return FindAmong(ctx, d, q, Among{})
 }
 
 // CountFound returns how many users q selects, on all pages.
-func CountFound(ctx context.Context, d db.Querier, q odata.Query) (n int64, err error) {
-	s := new(odata.SQL).Text(`SELECT count(*) FROM users WHERE `).Conditions(q)
-	return n, d.QueryRowContext(ctx, s.String(), s.Args...).Scan(&n)
+func CountFound(ctx context.Context, d db.Querier, q odata.Query) (int64, error) {
+	return CountAmong(ctx, d, q, Among{})
 }
 
 // GroupSchema says what $filter, $search and $orderby may name on groups.
@@ -77,16 +74,51 @@ func GroupsOf(ctx context.Context, d db.Querier, memberID string, transitive boo
 	return db.Collect(rows, err, func(r *sql.Rows, g *Group) error { return scanGroup(r, g) })
 }
 
-// TransitiveMembers returns the users in a group, directly or not, in the
-// order of their names.
-func TransitiveMembers(ctx context.Context, d db.Querier, groupID string) ([]User, error) {
-	rows, err := d.QueryContext(ctx, `SELECT `+userColumns+` FROM users WHERE id IN (`+transitiveMembers("$1")+`) ORDER BY display_name, id`, groupID)
+// Among narrows a search to some people; the zero value is everybody.
+type Among struct {
+	Group      string // direct members of this group,
+	Transitive bool   // or those of groups inside it too
+	Role       string // holders of this role
+}
+
+func (a Among) conditions(s *odata.SQL) {
+	switch {
+	case a.Group != "" && a.Transitive:
+		s.Text(`id IN (` + transitiveMembers(s.Bind(a.Group)) + `) AND `)
+	case a.Group != "":
+		s.Text(`id IN (SELECT member_id FROM group_members WHERE group_id = `).Arg(a.Group).Text(`) AND `)
+	case a.Role != "":
+		s.Text(`id IN (SELECT principal_id FROM role_assignments WHERE role_id = `).Arg(a.Role).Text(`) AND `)
+	}
+}
+
+// FindAmong is FindUsers over some people.
+func FindAmong(ctx context.Context, d db.Querier, q odata.Query, a Among) ([]User, error) {
+	s := new(odata.SQL).Text(`SELECT ` + userColumns + ` FROM users WHERE `)
+	a.conditions(s)
+	s.Page(q, "id")
+	rows, err := d.QueryContext(ctx, s.String(), s.Args...)
 	return db.Collect(rows, err, func(r *sql.Rows, u *User) error { return scanUser(r, u) })
 }
 
-// HoldersOf returns the users who have a role, in the order of their names.
-func HoldersOf(ctx context.Context, d db.Querier, roleID string) ([]User, error) {
-	rows, err := d.QueryContext(ctx, `SELECT `+userColumns+` FROM users WHERE id IN (SELECT principal_id FROM role_assignments WHERE role_id = $1)
-		ORDER BY display_name, id`, roleID)
-	return db.Collect(rows, err, func(r *sql.Rows, u *User) error { return scanUser(r, u) })
+// CountAmong is CountFound over some people.
+func CountAmong(ctx context.Context, d db.Querier, q odata.Query, a Among) (n int64, err error) {
+	s := new(odata.SQL).Text(`SELECT count(*) FROM users WHERE `)
+	a.conditions(s)
+	s.Conditions(q)
+	return n, d.QueryRowContext(ctx, s.String(), s.Args...).Scan(&n)
+}
+
+// FindMembers returns the people and the groups among the direct members of a
+// group behind the id after, limit in all, each in the order of their ids.
+func FindMembers(ctx context.Context, d db.Querier, groupID, after string, limit int) ([]User, []Group, error) {
+	const window = ` WHERE id IN (SELECT member_id FROM group_members WHERE group_id = $1 AND member_id > $2 ORDER BY member_id LIMIT $3) ORDER BY id`
+	rows, err := d.QueryContext(ctx, `SELECT `+userColumns+` FROM users`+window, groupID, after, limit)
+	people, err := db.Collect(rows, err, func(r *sql.Rows, u *User) error { return scanUser(r, u) })
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err = d.QueryContext(ctx, `SELECT `+groupColumns+` FROM groups`+window, groupID, after, limit)
+	groups, err := db.Collect(rows, err, func(r *sql.Rows, g *Group) error { return scanGroup(r, g) })
+	return people, groups, err
 }

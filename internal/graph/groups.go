@@ -66,11 +66,9 @@ func groups() []resource {
 			},
 		},
 		route{Method: "GET", Path: members, Access: readGroups, Run: listMembers},
-		Every[directory.User]{Path: members + "/user", Access: readGroups, Shape: memberUsers, List: func(c *Call) ([]directory.User, error) {
-			return c.directUsers()
-		}},
-		Every[directory.User]{Path: "/groups/{group}/transitiveMembers", Access: readGroups, Shape: memberUsers, List: transitiveUsers},
-		Every[directory.User]{Path: "/groups/{group}/transitiveMembers/user", Access: readGroups, Shape: memberUsers, List: transitiveUsers},
+		peopleIn(members+"/user", readGroups, membersOf(false)),
+		peopleIn("/groups/{group}/transitiveMembers", readGroups, membersOf(true)),
+		peopleIn("/groups/{group}/transitiveMembers/user", readGroups, membersOf(true)),
 		Every[directory.Group]{Path: "/groups/{group}/memberOf", Access: readGroups, Shape: memberGroups, List: func(c *Call) ([]directory.Group, error) {
 			return directory.GroupsOf(c.Context, c.DB, c.Params["group"], false)
 		}},
@@ -91,37 +89,70 @@ func groups() []resource {
 	}
 }
 
-// listMembers lists people and groups together, each with its @odata.type.
-func listMembers(c *Call) (Answer, error) {
-	if _, err := directory.GetGroup(c.Context, c.DB, c.Params["group"]); err != nil {
-		return Answer{}, err
+// peopleIn is a list of the users that some path narrows: it pages, filters
+// and counts like /users.
+func peopleIn(path string, a Access, among func(*Call) (directory.Among, error)) resource {
+	return Collection[directory.User]{Path: path, Shape: memberUsers, Schema: directory.UserSchema, Paging: directory.UserPaging, Read: a,
+		List: func(c *Call, q odata.Query) ([]directory.User, error) {
+			some, err := among(c)
+			if err != nil {
+				return nil, err
+			}
+			return directory.FindAmong(c.Context, c.DB, q, some)
+		},
+		Count: func(c *Call, q odata.Query) (int64, error) {
+			some, err := among(c)
+			if err != nil {
+				return 0, err
+			}
+			return directory.CountAmong(c.Context, c.DB, q, some)
+		},
 	}
-	members, err := directory.Members(c.Context, c.DB, c.Params["group"])
+}
+
+func membersOf(transitive bool) func(c *Call) (directory.Among, error) {
+	return func(c *Call) (directory.Among, error) {
+		g, err := directory.GetGroup(c.Context, c.DB, c.Params["group"])
+		return directory.Among{Group: g.ID, Transitive: transitive}, err
+	}
+}
+
+// listMembers lists people and groups together, each with its @odata.type, in
+// the order of their ids.
+func listMembers(c *Call) (Answer, error) {
+	g, err := directory.GetGroup(c.Context, c.DB, c.Params["group"])
 	if err != nil {
 		return Answer{}, err
 	}
-	sel := selection(c.Query)
-	p := page{Context: c.Base + "/$metadata#directoryObjects" + selected(sel), Value: []object{}}
-	for _, m := range members {
-		var item any
-		shape := memberGroups
-		if m.Type == "user" {
-			shape = memberUsers
-			item, err = directory.GetUser(c.Context, c.DB, m.ID)
+	q, err := odata.Parse(c.Query, nil, odata.Paging{Default: 100, Max: 999})
+	if err != nil {
+		return Answer{}, err
+	}
+	after := ""
+	if q.After != nil {
+		after, _ = q.After[0].(string)
+	}
+	people, inner, err := directory.FindMembers(c.Context, c.DB, g.ID, after, q.Top+1)
+	if err != nil {
+		return Answer{}, err
+	}
+	p := page{Context: c.Base + "/$metadata#directoryObjects" + selected(q.Select), Value: []object{}}
+	for last := ""; len(people)+len(inner) > 0; {
+		if len(p.Value) == q.Top {
+			p.Next = c.nextLink(odata.Token(nil, nil, last))
+			break
+		}
+		shape, item := memberGroups, any(nil)
+		if len(inner) == 0 || len(people) > 0 && people[0].ID < inner[0].ID {
+			shape, item, last, people = memberUsers, people[0], people[0].ID, people[1:]
 		} else {
-			item, err = directory.GetGroup(c.Context, c.DB, m.ID)
-		}
-		if problem.KindOf(err) == problem.NotFound && err != nil { // deleted meanwhile
-			continue
-		}
-		if err != nil {
-			return Answer{}, err
+			item, last, inner = inner[0], inner[0].ID, inner[1:]
 		}
 		full, err := toObject(item)
 		if err != nil {
 			return Answer{}, err
 		}
-		o, err := shape.project(full, selectFor(shape, full, sel))
+		o, err := shape.project(full, selectFor(shape, full, q.Select))
 		if err != nil {
 			return Answer{}, err
 		}
@@ -143,35 +174,6 @@ func selectFor(s Shape, full object, sel []string) []string {
 		}
 	}
 	return mine
-}
-
-func (c *Call) directUsers() ([]directory.User, error) {
-	if _, err := directory.GetGroup(c.Context, c.DB, c.Params["group"]); err != nil {
-		return nil, err
-	}
-	members, err := directory.Members(c.Context, c.DB, c.Params["group"])
-	if err != nil {
-		return nil, err
-	}
-	var out []directory.User
-	for _, m := range members {
-		if m.Type != "user" {
-			continue
-		}
-		u, err := directory.GetUser(c.Context, c.DB, m.ID)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, u)
-	}
-	return out, nil
-}
-
-func transitiveUsers(c *Call) ([]directory.User, error) {
-	if _, err := directory.GetGroup(c.Context, c.DB, c.Params["group"]); err != nil {
-		return nil, err
-	}
-	return directory.TransitiveMembers(c.Context, c.DB, c.Params["group"])
 }
 
 // reference reads {"@odata.id": "https://…/directoryObjects/ID"}. Only the end

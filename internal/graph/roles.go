@@ -69,13 +69,10 @@ func roles() []resource {
 			}
 			return shape.entity(c, http.StatusOK, r)
 		}},
-		Every[directory.User]{Path: members, Access: readRoles, Shape: memberUsers, List: func(c *Call) ([]directory.User, error) {
+		peopleIn(members, readRoles, func(c *Call) (directory.Among, error) {
 			r, err := c.role()
-			if err != nil {
-				return nil, err
-			}
-			return directory.HoldersOf(c.Context, c.DB, r.ID)
-		}},
+			return directory.Among{Role: r.ID}, err
+		}),
 		route{Method: "POST", Path: members + "/$ref", Access: writeRoles, Run: func(c *Call) (Answer, error) {
 			id, err := c.reference()
 			if err != nil {

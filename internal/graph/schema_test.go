@@ -3,6 +3,7 @@ package graph
 import (
 	"encoding/json"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +34,8 @@ func TestAnswersFitGraph(t *testing.T) {
 		t.Fatal(err)
 	}
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		sent := map[string]map[string]bool{} // members per type
+		defer func() { golden(t, sent) }()
 		w := newWorld(t, d)
 		key := w.provision("ada", "authadmin")
 		group := w.do(201, "POST", "/v1.0/groups", "useradmin", `{"displayName": "Engineering", "members@odata.bind": ["/directoryObjects/`+w.ids["ada"]+`"]}`)["id"].(string)
@@ -92,7 +95,13 @@ func TestAnswersFitGraph(t *testing.T) {
 				if kind, ok := o["@odata.type"].(string); ok && kind != "#microsoft.graph."+c.schema {
 					t.Errorf("%s: @odata.type is %s, want %s", c.target, kind, c.schema)
 				}
+				if sent[c.schema] == nil {
+					sent[c.schema] = map[string]bool{}
+				}
 				for name := range o {
+					if !strings.HasPrefix(name, "@odata.") {
+						sent[c.schema][name] = true
+					}
 					if strings.Contains(name, "@odata.") || slices.Contains(ours[c.schema], name) {
 						continue
 					}
@@ -108,6 +117,29 @@ func TestAnswersFitGraph(t *testing.T) {
 			}
 		}
 	})
+}
+
+// golden compares the members that were seen with testdata/members.txt: no
+// member comes or goes unnoticed.
+func golden(t *testing.T, sent map[string]map[string]bool) {
+	const path = "testdata/members.txt"
+	var b strings.Builder
+	for _, kind := range slices.Sorted(maps.Keys(sent)) {
+		b.WriteString(kind + "\n")
+		for _, name := range slices.Sorted(maps.Keys(sent[kind])) {
+			b.WriteString("\t" + name + "\n")
+		}
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || string(want) != b.String() {
+		t.Errorf("the members differ from %s (%v); -update rewrites it\n%s", path, err, b.String())
+	}
 }
 
 // members collects the properties of a schema and of what it extends.

@@ -2,6 +2,7 @@ package odata
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -17,12 +18,15 @@ func (s *SQL) String() string { return s.b.String() }
 // Text appends SQL text.
 func (s *SQL) Text(t string) *SQL { s.b.WriteString(t); return s }
 
-// Arg appends a placeholder for v. "$1" is what PostgreSQL and SQLite share.
-func (s *SQL) Arg(v any) *SQL {
+// Bind adds the argument v and returns its placeholder, for a text that needs
+// it elsewhere than at its end. "$1" is what PostgreSQL and SQLite share.
+func (s *SQL) Bind(v any) string {
 	s.Args = append(s.Args, v)
-	fmt.Fprintf(&s.b, "$%d", len(s.Args))
-	return s
+	return "$" + strconv.Itoa(len(s.Args))
 }
+
+// Arg appends a placeholder for v.
+func (s *SQL) Arg(v any) *SQL { return s.Text(s.Bind(v)) }
 
 var sqlOp = map[string]string{"eq": " = ", "ne": " <> ", "gt": " > ", "ge": " >= ", "lt": " < ", "le": " <= "}
 
