@@ -3,7 +3,6 @@ package oidc
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -110,8 +109,8 @@ func (p *Provider) client(r *request) (*application.Application, session.Flow, e
 		return nil, f, invalid("redirectUriUnknown", "%s asked to get its answer at an address that is not registered for it. Its administrator must register exactly the redirect URI that it sends.", app.DisplayName)
 	}
 	f.State, f.HasState = r.get("state"), r.form.Has("state")
-	if mode := r.get("response_mode"); slices.Contains([]string{"fragment", "form_post"}, mode) {
-		f.ResponseMode = mode
+	if mode := r.get("response_mode"); mode == "fragment" || mode == "form_post" && onWeb(f.RedirectURI) {
+		f.ResponseMode = mode // a form cannot be posted to a private scheme
 	}
 	return app, f, nil
 }

@@ -36,6 +36,7 @@ func TestAuthorizeRefusals(t *testing.T) {
 			{"implicit", []string{"response_type", "id_token token"}, "", "unsupported_response_type"},
 			{"response_mode", []string{"response_mode", "web_message"}, "", "invalid_request"},
 			{"no scope", []string{"scope", " "}, "", "invalid_request"},
+			{"form to a private scheme", []string{"response_mode", "form_post", "redirect_uri", "com.example.wiki://auth"}, "", "invalid_request"},
 			{"no PKCE", []string{"code_challenge", "", "code_challenge_method", ""}, "", "invalid_request"},
 			{"plain PKCE", []string{"code_challenge_method", "plain"}, "", "invalid_request"},
 			{"PKCE without method is plain", []string{"code_challenge_method", ""}, "", "invalid_request"},
@@ -59,7 +60,7 @@ func TestAuthorizeRefusals(t *testing.T) {
 				}
 				continue
 			}
-			if !strings.HasPrefix(r.location, callback+"?") {
+			if !strings.HasPrefix(r.location, request(app, c.change...).Get("redirect_uri")+"?") {
 				t.Errorf("%s: %d %q", c.name, r.status, r.location)
 				continue
 			}

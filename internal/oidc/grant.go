@@ -47,7 +47,8 @@ func (p *Provider) grant(r *request, app *application.Application, f session.Flo
 		row := p.row(r, app, audit.NonInteractive)
 		session.Of(&row, u)
 		row.SessionID, row.ResourceID, row.IncomingTokenType = s.ID, sc.resource, "primaryRefreshToken"
-		row.AuthenticationDetails = []audit.AuthStep{{DateTime: r.now, Method: "Previously satisfied", Succeeded: true, Requirement: "Primary authentication"}}
+		row.ClientAppUsed = "Browser"
+		previously(&row, s.Methods)
 		return audit.WriteSignIn(r.Context(), q, row)
 	})
 	if err != nil {
@@ -90,13 +91,19 @@ func (p *Provider) respond(r *request, f session.Flow, fields [][2]string) (answ
 		return answer{view: page.FormPost{App: f.AppName, Action: f.RedirectURI, Fields: fields}, posting: u.Scheme + "://" + u.Host}, nil
 	}
 	to := f.RedirectURI + separator(f) + encode(fields)
-	if lower := strings.ToLower(r.URL.Path); strings.HasSuffix(strings.TrimSuffix(lower, "/"), "signin/continue") && strings.HasPrefix(to, "http") {
+	if lower := strings.ToLower(r.URL.Path); strings.HasSuffix(strings.TrimSuffix(lower, "/"), "signin/continue") && onWeb(to) {
 		// The person may come here by a form of ours, whose form-action browsers
 		// check along the whole chain of redirects: the hop to the application
 		// is a navigation of its own (ux.md §1.3).
 		return answer{view: page.Continue{App: f.AppName, Next: to}}, nil
 	}
 	return answer{to: to}, nil
+}
+
+// onWeb reports whether uri is an address of a server rather than a private
+// scheme of an application on a device.
+func onWeb(uri string) bool {
+	return strings.HasPrefix(uri, "https://") || strings.HasPrefix(uri, "http://")
 }
 
 // separator is what stands between the redirect URI and the answer.
@@ -142,4 +149,12 @@ func (p *Provider) row(r *request, app *application.Application, event string) a
 	row.SignInEventTypes, row.IsInteractive = []string{event}, false
 	row.ClientAppUsed = "Mobile Apps and Desktop clients"
 	return row
+}
+
+// previously notes that nobody was asked: the proofs are those of the session.
+func previously(row *audit.SignIn, methods []string) {
+	if strength(acrOf(methods)) >= strength(acrMFA) {
+		row.AuthenticationRequirement = "multiFactorAuthentication"
+	}
+	row.AuthenticationDetails = []audit.AuthStep{{DateTime: row.CreatedDateTime, Method: "Previously satisfied", Succeeded: true, Requirement: "Primary authentication"}}
 }

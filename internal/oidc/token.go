@@ -77,7 +77,7 @@ func (p *Provider) refresh(r *request, app *application.Application, c session.C
 		row := p.row(r, app, audit.NonInteractive) // RL-22
 		session.Of(&row, g.User)
 		row.SessionID, row.IncomingTokenType = g.SessionID, "refreshToken"
-		row.AuthenticationDetails = []audit.AuthStep{{DateTime: r.now, Method: "Previously satisfied", Succeeded: true, Requirement: "Primary authentication"}}
+		previously(&row, g.Methods)
 		return audit.WriteSignIn(r.Context(), q, row)
 	})
 	if err != nil {

@@ -73,7 +73,7 @@ func TestTokenAnswerWC43WC44WC45WC47(t *testing.T) {
 		}
 		w.pass(time.Minute)
 		w.tokens(w.token(url.Values{"grant_type": {"refresh_token"}, "client_id": {app.AppID}, "refresh_token": {got["refresh_token"].(string)}}))
-		if rows = w.signIns(audit.NonInteractive); len(rows) != 2 || rows[0].IncomingTokenType != "refreshToken" {
+		if rows = w.signIns(audit.NonInteractive); len(rows) != 2 || rows[0].IncomingTokenType != "refreshToken" || rows[0].AuthenticationRequirement != "multiFactorAuthentication" {
 			t.Errorf("RL-22, refresh: %+v", rows)
 		}
 	})
