@@ -62,7 +62,7 @@ type SignedIn struct {
 }
 
 // errNotUsable is the one answer before proof (PK-121). Its cause is for the log.
-var errNotUsable = problem.New(problem.Unauthenticated, "passkeyNotUsable", "That passkey did not work. Try again, or use another way to sign in.")
+var errNotUsable = problem.New(problem.Unauthenticated, "passkeyNotUsable", "This passkey could not be used. Try another passkey, or another way to sign in.")
 
 // proofThrottle counts failed proofs per address, so that nobody fills the
 // sign-in log. Successes are never counted and never refused.
@@ -253,9 +253,11 @@ func (k *Keeper) find(ctx context.Context, credentialID []byte) (*record, error)
 	var attested bool
 	var signCount, created int64
 	m, u := &r.Method, &r.user
-	err := k.DB.QueryRowContext(ctx, findSQL, credentialID).Scan(&m.Key, &m.DisplayName, &r.PublicKey, &r.Algorithm, &aaguid, &signCount, &r.BackupEligible,
-		&r.Record.BackupState, &attested, &transports, &m.Attachment, &model, &created, &u.ID, &u.UserPrincipalName, &u.DisplayName, &u.AccountEnabled,
-		&memberOf, &r.policyVersion, &r.breakGlass)
+	err := k.DB.Read(ctx, func(q db.Querier) error {
+		return q.QueryRowContext(ctx, findSQL, credentialID).Scan(&m.Key, &m.DisplayName, &r.PublicKey, &r.Algorithm, &aaguid, &signCount, &r.BackupEligible,
+			&r.Record.BackupState, &attested, &transports, &m.Attachment, &model, &created, &u.ID, &u.UserPrincipalName, &u.DisplayName, &u.AccountEnabled,
+			&memberOf, &r.policyVersion, &r.breakGlass)
+	})
 	if problem.KindOf(db.Err("", err)) == problem.NotFound {
 		return nil, nil
 	}

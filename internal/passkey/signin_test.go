@@ -126,7 +126,7 @@ func TestSilence_PK119_PK121_PK123(t *testing.T) {
 			tt.a.At = h.at
 			_, err := h.k.FinishSignIn(h.Context(), tt.a)
 			e := h.refused(err, problem.Unauthenticated, "passkeyNotUsable")
-			if e.Detail != "That passkey did not work. Try again, or use another way to sign in." || e.Reasons != nil || e.Target != "" {
+			if e.Detail != "This passkey could not be used. Try another passkey, or another way to sign in." || e.Reasons != nil || e.Target != "" {
 				h.Errorf("%s: %+v", tt.name, e)
 			}
 			rows := h.signIns()
