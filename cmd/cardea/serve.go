@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"text/tabwriter"
 	"time"
 
@@ -51,6 +52,7 @@ func serveCommand() *cobra.Command {
 	c := &cobra.Command{Use: "serve", Short: "Start the server"}
 	cfg := settings(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		relaxCollector()
 		s, err := server.New(c.Context(), *cfg, server.Options{Now: time.Now, Log: logger(cfg, c.ErrOrStderr())})
 		if err != nil {
 			return err
@@ -59,6 +61,15 @@ func serveCommand() *cobra.Command {
 		return s.Run(c.Context(), func() error { return s.Greet(c.Context(), c.OutOrStdout()) })
 	}
 	return c
+}
+
+// relaxCollector lets the heap grow further between collections. A server
+// holds some ten megabytes; at Go's default it would collect them many times a
+// second under load. GOGC in the environment wins.
+func relaxCollector() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 }
 
 func demoCommand() *cobra.Command {

@@ -5,7 +5,8 @@
 // Reads go to the *DB itself. Every change goes through Write, which on SQLite
 // runs the functions of concurrent requests in one transaction and commits
 // once (see group.go), so that one fsync serves many sign-ins. Nobody gets an
-// answer before the commit is durable.
+// answer before the commit is durable. The hot path reads through Read, which
+// lets concurrent reads share a snapshot.
 package db
 
 import (
@@ -50,7 +51,8 @@ type DB struct {
 	Engine Engine
 	pool   *sql.DB
 	stmts  statements
-	writer *writer // SQLite only
+	writer *lane // SQLite only
+	reader *lane // SQLite only
 }
 
 // Open connects and migrates.
@@ -94,20 +96,23 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 		"&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-16000)" +
 		// A checkpoint per 32 MiB: a page that changes with every batch is copied
 		// to the file once and not a hundred times.
-		"&_pragma=wal_autocheckpoint(8000)&_pragma=mmap_size(268435456)&_pragma=synchronous(" + sync + ")"
+		"&_pragma=wal_autocheckpoint(8000)&_pragma=synchronous(" + sync + ")"
 	pool, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	// Readers beyond the cores only add caches; the writer has one more.
-	pool.SetMaxOpenConns(2*runtime.GOMAXPROCS(0) + 1)
-	pool.SetMaxIdleConns(2*runtime.GOMAXPROCS(0) + 1)
+	// Readers beyond the cores only add caches; the two lanes have theirs.
+	pool.SetMaxOpenConns(2*runtime.GOMAXPROCS(0) + 2)
+	pool.SetMaxIdleConns(2*runtime.GOMAXPROCS(0) + 2)
 	d := &DB{Engine: SQLite, pool: pool}
 	if err := d.migrate(ctx); err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
-	if d.writer, err = startWriter(ctx, pool); err != nil {
+	if d.writer, err = startLane(ctx, pool, true); err != nil {
 		return nil, errors.Join(err, pool.Close())
+	}
+	if d.reader, err = startLane(ctx, pool, false); err != nil {
+		return nil, errors.Join(err, d.writer.stop(), pool.Close())
 	}
 	return d, nil
 }
@@ -116,7 +121,7 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 func (d *DB) Close() error {
 	var err error
 	if d.writer != nil {
-		err = d.writer.stop()
+		err = errors.Join(d.reader.stop(), d.writer.stop())
 	}
 	d.stmts.close()
 	return errors.Join(err, d.pool.Close())

@@ -36,6 +36,17 @@ func (d *DB) Write(ctx context.Context, f func(q Querier) error) error {
 	return err
 }
 
+// Read runs f on a snapshot that holds every write committed before the call.
+// It is for the hot path: on SQLite the reads of concurrent requests share one
+// connection and one snapshot, because a connection that starts a new snapshot
+// after a commit throws its page cache away. f must be short.
+func (d *DB) Read(ctx context.Context, f func(q Querier) error) error {
+	if d.reader != nil {
+		return d.reader.run(ctx, f)
+	}
+	return f(d)
+}
+
 func (d *DB) transaction(ctx context.Context, f func(Querier) error) error {
 	tx, err := d.pool.BeginTx(ctx, nil)
 	if err != nil {
@@ -64,12 +75,15 @@ func retryable(err error) bool {
 	return false
 }
 
-// writer is the one connection that changes a SQLite database.
-type writer struct {
-	conn  *sql.Conn
-	stmts statements
-	queue chan *job
-	done  chan struct{}
+// lane is one SQLite connection that works for many callers: it takes all
+// functions that wait and runs them in one transaction. There are two: the
+// only connection that changes the database, and one that reads.
+type lane struct {
+	conn   *sql.Conn
+	writes bool
+	stmts  statements
+	queue  chan *job
+	done   chan struct{}
 }
 
 type job struct {
@@ -83,27 +97,27 @@ type job struct {
 // the first of them waits.
 const maxBatch = 128
 
-func startWriter(ctx context.Context, pool *sql.DB) (*writer, error) {
+func startLane(ctx context.Context, pool *sql.DB, writes bool) (*lane, error) {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{conn: conn, queue: make(chan *job, 1024), done: make(chan struct{})}
-	go w.loop()
-	return w, nil
+	l := &lane{conn: conn, writes: writes, queue: make(chan *job, 1024), done: make(chan struct{})}
+	go l.loop()
+	return l, nil
 }
 
-func (w *writer) stop() error {
-	close(w.queue)
-	<-w.done
-	w.stmts.close()
-	return w.conn.Close()
+func (l *lane) stop() error {
+	close(l.queue)
+	<-l.done
+	l.stmts.close()
+	return l.conn.Close()
 }
 
-func (w *writer) run(ctx context.Context, f func(Querier) error) error {
+func (l *lane) run(ctx context.Context, f func(Querier) error) error {
 	j := &job{ctx: ctx, f: f, done: make(chan struct{})}
 	select {
-	case w.queue <- j:
+	case l.queue <- j:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -111,16 +125,16 @@ func (w *writer) run(ctx context.Context, f func(Querier) error) error {
 	return j.err
 }
 
-func (w *writer) loop() {
-	defer close(w.done)
+func (l *lane) loop() {
+	defer close(l.done)
 	batch := make([]*job, 0, maxBatch)
-	for first := range w.queue {
+	for first := range l.queue {
 		batch = append(batch[:0], first)
-		// While the last commit waited for the disk, others queued up: take
-		// them along. No timer: an idle server commits at once.
+		// While the last batch was worked on, others queued up: take them
+		// along. No timer: an idle server starts at once.
 		for len(batch) < maxBatch {
 			select {
-			case j, ok := <-w.queue:
+			case j, ok := <-l.queue:
 				if ok {
 					batch = append(batch, j)
 					continue
@@ -129,88 +143,114 @@ func (w *writer) loop() {
 			}
 			break
 		}
-		w.commit(batch)
+		if l.writes {
+			l.commit(batch)
+		} else {
+			l.look(batch)
+		}
 		for _, j := range batch {
 			close(j.done)
 		}
 	}
 }
 
-// commit runs the jobs in one transaction, a savepoint each, so that a job
-// that fails undoes only itself.
-func (w *writer) commit(batch []*job) {
-	ctx := context.Background()
-	exec := func(text string) error { _, err := w.ExecContext(ctx, text); return err }
-	fail := func(err error) {
-		for _, j := range batch {
-			if j.err == nil {
-				j.err = err
-			}
+// look runs reading jobs on one snapshot. A single one needs no transaction:
+// each of its statements sees what was committed when it began.
+func (l *lane) look(batch []*job) {
+	if len(batch) > 1 {
+		if err := l.exec(`BEGIN`); err != nil {
+			answerAll(batch, err)
+			return
+		}
+		defer l.exec(`COMMIT`)
+	}
+	for _, j := range batch {
+		if j.err = j.ctx.Err(); j.err == nil {
+			j.err = guard(j.f, l)
 		}
 	}
-	if err := exec(`BEGIN IMMEDIATE`); err != nil {
-		fail(err)
+}
+
+// commit runs changing jobs in one transaction, a savepoint each, so that a
+// job that fails undoes only itself.
+func (l *lane) commit(batch []*job) {
+	if err := l.exec(`BEGIN IMMEDIATE`); err != nil {
+		answerAll(batch, err)
 		return
 	}
 	for _, j := range batch {
 		if j.err = j.ctx.Err(); j.err != nil {
 			continue
 		}
-		if j.err = exec(`SAVEPOINT job`); j.err != nil {
+		if j.err = l.exec(`SAVEPOINT job`); j.err != nil {
 			continue
 		}
-		if j.err = guard(j.f, w); j.err != nil {
-			if err := exec(`ROLLBACK TO job`); err != nil {
-				fail(errors.Join(err, exec(`ROLLBACK`)))
+		if j.err = guard(j.f, l); j.err != nil {
+			if err := l.exec(`ROLLBACK TO job`); err != nil {
+				answerAll(batch, errors.Join(err, l.exec(`ROLLBACK`)))
 				return
 			}
 		}
-		if err := exec(`RELEASE job`); err != nil {
-			fail(errors.Join(err, exec(`ROLLBACK`)))
+		if err := l.exec(`RELEASE job`); err != nil {
+			answerAll(batch, errors.Join(err, l.exec(`ROLLBACK`)))
 			return
 		}
 	}
-	if err := exec(`COMMIT`); err != nil {
-		fail(errors.Join(err, exec(`ROLLBACK`)))
+	if err := l.exec(`COMMIT`); err != nil {
+		answerAll(batch, errors.Join(err, l.exec(`ROLLBACK`)))
 	}
 }
 
-// guard turns a panic of one job into its error: the writer serves everybody.
+// answerAll gives err to every job that has not failed by itself.
+func answerAll(batch []*job, err error) {
+	for _, j := range batch {
+		if j.err == nil {
+			j.err = err
+		}
+	}
+}
+
+// guard turns a panic of one job into its error: the lane serves everybody.
 func guard(f func(Querier) error, q Querier) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("db: panic in a write: %v", p)
+			err = fmt.Errorf("db: panic in a transaction: %v", p)
 		}
 	}()
 	return f(q)
 }
 
-// The writer never hands a request's context to SQLite: interrupting a
-// statement inside a transaction would undo the work of the others too.
+func (l *lane) exec(text string) error {
+	_, err := l.ExecContext(context.Background(), text)
+	return err
+}
 
-func (w *writer) ExecContext(_ context.Context, text string, args ...any) (sql.Result, error) {
+// A lane never hands a request's context to SQLite: interrupting a statement
+// inside a transaction would undo the work of the others too.
+
+func (l *lane) ExecContext(_ context.Context, text string, args ...any) (sql.Result, error) {
 	ctx := context.Background()
-	s, err := w.stmts.get(ctx, w.conn, text)
+	s, err := l.stmts.get(ctx, l.conn, text)
 	if err != nil {
 		return nil, err
 	}
 	return s.ExecContext(ctx, args...)
 }
 
-func (w *writer) QueryContext(_ context.Context, text string, args ...any) (*sql.Rows, error) {
+func (l *lane) QueryContext(_ context.Context, text string, args ...any) (*sql.Rows, error) {
 	ctx := context.Background()
-	s, err := w.stmts.get(ctx, w.conn, text)
+	s, err := l.stmts.get(ctx, l.conn, text)
 	if err != nil {
 		return nil, err
 	}
 	return s.QueryContext(ctx, args...)
 }
 
-func (w *writer) QueryRowContext(_ context.Context, text string, args ...any) *sql.Row {
+func (l *lane) QueryRowContext(_ context.Context, text string, args ...any) *sql.Row {
 	ctx := context.Background()
-	s, err := w.stmts.get(ctx, w.conn, text)
+	s, err := l.stmts.get(ctx, l.conn, text)
 	if err != nil {
-		return w.conn.QueryRowContext(ctx, text, args...)
+		return l.conn.QueryRowContext(ctx, text, args...)
 	}
 	return s.QueryRowContext(ctx, args...)
 }
