@@ -42,17 +42,29 @@ var (
 // page. A filter that says nothing about the kind of sign-in means those of
 // people (RL-20).
 func FindSignIns(ctx context.Context, d db.Querier, q odata.Query) ([]SignIn, error) {
-	if kind := SignInSchema["signInEventTypes"]; !odata.Names(q.Filter, kind) {
-		people := odata.Compare{Property: kind, Op: "eq", Value: "interactiveUser"}
-		if q.Filter == nil {
-			q.Filter = people
-		} else {
-			q.Filter = odata.Logic{L: q.Filter, R: people}
-		}
-	}
-	s := new(odata.SQL).Text(`SELECT record FROM sign_ins WHERE `).Page(q, "id")
+	s := new(odata.SQL).Text(`SELECT record FROM sign_ins WHERE `).Page(ofPeople(q), "id")
 	rows, err := d.QueryContext(ctx, s.String(), s.Args...)
 	return db.Collect(rows, err, scanJSON[SignIn])
+}
+
+// CountSignIns returns how many sign-ins q selects, on all pages.
+func CountSignIns(ctx context.Context, d db.Querier, q odata.Query) (n int64, err error) {
+	s := new(odata.SQL).Text(`SELECT count(*) FROM sign_ins WHERE `).Conditions(ofPeople(q))
+	return n, d.QueryRowContext(ctx, s.String(), s.Args...).Scan(&n)
+}
+
+func ofPeople(q odata.Query) odata.Query {
+	kind := SignInSchema["signInEventTypes"]
+	if odata.Names(q.Filter, kind) {
+		return q
+	}
+	people := odata.Compare{Property: kind, Op: "eq", Value: Interactive}
+	if q.Filter == nil {
+		q.Filter = people
+	} else {
+		q.Filter = odata.Logic{L: q.Filter, R: people}
+	}
+	return q
 }
 
 // FindAudits returns one page of directory audits, and one more if there is a
@@ -61,4 +73,10 @@ func FindAudits(ctx context.Context, d db.Querier, q odata.Query) ([]Record, err
 	s := new(odata.SQL).Text(`SELECT record FROM directory_audits WHERE `).Page(q, "id")
 	rows, err := d.QueryContext(ctx, s.String(), s.Args...)
 	return db.Collect(rows, err, scanJSON[Record])
+}
+
+// CountAudits returns how many directory audits q selects, on all pages.
+func CountAudits(ctx context.Context, d db.Querier, q odata.Query) (n int64, err error) {
+	s := new(odata.SQL).Text(`SELECT count(*) FROM directory_audits WHERE `).Conditions(q)
+	return n, d.QueryRowContext(ctx, s.String(), s.Args...).Scan(&n)
 }

@@ -40,6 +40,7 @@ type Collection[T any] struct {
 	Read, Write Access
 	List        func(*Call, odata.Query) ([]T, error) // up to Top+1 items: one more says that there is a next page
 	Count       func(*Call, odata.Query) (int64, error)
+	FreeCount   bool // counting needs no header of advanced queries
 	Get         func(*Call) (T, error)
 	Create      func(*Call, T) (T, error)
 	Update      func(c *Call, change func(*T) error) (T, error)
@@ -93,7 +94,11 @@ func (cl Collection[T]) list() []route {
 }
 
 func (cl Collection[T]) serveList(c *Call) (Answer, error) {
-	q, err := odata.Parse(c.Query, cl.Schema, cl.Paging)
+	paging := cl.Paging
+	if strings.HasPrefix(strings.ToLower(c.Header.Get("SdkVersion")), "graph-powershell") {
+		paging.Default = powerShellPage
+	}
+	q, err := odata.Parse(c.Query, cl.Schema, paging)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -102,7 +107,7 @@ func (cl Collection[T]) serveList(c *Call) (Answer, error) {
 		return Answer{}, err
 	}
 	p := page{Context: c.Base + "/$metadata#" + cl.Shape.Set + selected(q.Select), Value: []object{}}
-	if q.Count && cl.Count != nil && q.After == nil { // DO-39
+	if q.Count && cl.Count != nil && q.After == nil && cl.mayCount(c) { // DO-39
 		n, err := cl.Count(c, q)
 		if err != nil {
 			return Answer{}, err
@@ -130,10 +135,21 @@ func (cl Collection[T]) serveList(c *Call) (Answer, error) {
 	return Answer{Status: http.StatusOK, Body: p}, nil
 }
 
+// powerShellPage is the page size for Graph PowerShell where it asks for none:
+// it follows a nextLink to any host but Microsoft's without its token, so that
+// the first page had better be the only one (WC-85).
+const powerShellPage = 5000
+
+// mayCount: as in Graph, $count=true without the header of advanced queries is
+// silently ignored, and /$count refused (DO-38).
+func (cl Collection[T]) mayCount(c *Call) bool {
+	return cl.FreeCount || strings.EqualFold(c.Header.Get("ConsistencyLevel"), "eventual")
+}
+
 // serveCount answers /$count with plain digits. Without the header of advanced
 // queries it fails, as in Graph (DO-38).
 func (cl Collection[T]) serveCount(c *Call) (Answer, error) {
-	if !strings.EqualFold(c.Header.Get("ConsistencyLevel"), "eventual") {
+	if !cl.mayCount(c) {
 		return Answer{}, problem.New(problem.Invalid, "countNeedsHeader", "$count is not currently supported. Send the header ConsistencyLevel: eventual.")
 	}
 	q, err := odata.Parse(c.Query, cl.Schema, cl.Paging)

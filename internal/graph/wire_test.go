@@ -15,6 +15,7 @@ import (
 	"cardea/internal/db"
 	"cardea/internal/db/dbtest"
 	"cardea/internal/directory"
+	"cardea/internal/odata"
 )
 
 // TestPaths: spellings of the same thing (WC-5 … WC-11, DO-1, DO-27).
@@ -147,6 +148,13 @@ func TestHeaders(t *testing.T) {
 		if allow := pre.Header().Get("Access-Control-Allow-Headers"); pre.Code != 204 || !strings.Contains(allow, "consistencylevel") || !strings.Contains(allow, "sdkversion") {
 			t.Errorf("WC-51: preflight %d %q", pre.Code, allow)
 		}
+		for sdk, want := range map[string]int{"graph-powershell/2.30": len(cast), "graph-go/1.89.0": 3} {
+			w.api.routes = withPage(w.api.routes, 3)
+			var list struct{ Value []any }
+			if err := json.Unmarshal(w.request("GET", "/v1.0/tiny", "ada", nil, http.Header{"Sdkversion": {sdk}}).Body.Bytes(), &list); err != nil || len(list.Value) != want {
+				t.Errorf("WC-85: %s gets %d (%v), want %d", sdk, len(list.Value), err, want)
+			}
+		}
 		if head := w.request("HEAD", "/v1.0/me", "ada", nil, nil); head.Code != 200 {
 			t.Errorf("HEAD: %d", head.Code)
 		}
@@ -273,4 +281,15 @@ func TestPanicsStayInside(t *testing.T) {
 			t.Errorf("got %d %s", rec.Code, rec.Body)
 		}
 	})
+}
+
+// withPage adds a list of users whose pages are short.
+func withPage(routes []route, size int) []route {
+	p := directory.UserPaging
+	p.Default = size
+	for _, r := range (Collection[directory.User]{Path: "/tiny", Shape: userShape, Schema: directory.UserSchema, Paging: p, Read: readUsers,
+		List: func(c *Call, q odata.Query) ([]directory.User, error) { return directory.FindUsers(c.Context, c.DB, q) }}).list() {
+		routes = append(routes, r.compiled())
+	}
+	return routes
 }
