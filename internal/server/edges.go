@@ -5,11 +5,13 @@ import (
 	"net/http"
 	"time"
 
+	"cardea/internal/account"
 	"cardea/internal/directory"
 	"cardea/internal/graph"
 	"cardea/internal/mail"
 	"cardea/internal/oidc"
 	"cardea/internal/page"
+	"cardea/internal/problem"
 	"cardea/internal/session"
 	"cardea/internal/signin"
 )
@@ -33,6 +35,11 @@ func (s *Server) edges() (http.Handler, error) {
 	dress := func(ctx context.Context) error { return s.brand.refresh(ctx, s.DB, s.pages) }
 	signin.New(signin.Config{DB: s.DB, Ring: s.ring, Pages: s.pages, Keeper: s.Keeper, Hasher: s.hasher, Now: s.now, PublicURL: s.k.PublicURL,
 		TenantID: s.tenantID, Log: s.log, Dress: dress}).Mount(mux)
+	account.New(account.Config{DB: s.DB, Ring: s.ring, Pages: s.pages, Keeper: s.Keeper, Hasher: s.hasher, Mail: s.mail, Now: s.now, PublicURL: s.k.PublicURL,
+		TenantID: s.tenantID, Log: s.log}).Mount(mux)
+	mux.Handle("/", s.pages.Handle(func(*http.Request) (page.Answer, error) {
+		return page.Answer{}, problem.New(problem.NotFound, "notFound", "There is no such page. Check the address, or go to the start.")
+	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if op.Owns(r.URL.Path) {
 			op.ServeHTTP(w, r)
