@@ -43,6 +43,7 @@ type logFlags struct {
 }
 
 func (f *logFlags) add(c *cobra.Command, k logKind) {
+	c.Flags().StringVar(&f.since, "since", "", "not older than 24h, 7d or a date")
 	c.Flags().StringVar(&f.user, "user", "", "about this person only")
 	c.Flags().StringVar(&f.filter, "filter", "", "an OData $filter")
 	c.Flags().BoolVar(&f.failed, "failed", false, "only what did not succeed")
@@ -105,7 +106,6 @@ func logList(a *admin, use string, k logKind) *cobra.Command {
 		return x.print(rows, k.columns...)
 	})
 	f.add(c, k)
-	c.Flags().StringVar(&f.since, "since", "", "not older than 24h, 7d or a date")
 	return c
 }
 
@@ -133,6 +133,11 @@ func logTail(a *admin, k logKind) *cobra.Command {
 		}
 		x.all = true
 		from, seen := time.Now(), map[string]bool{}
+		if past, err := since(f.since, from); err != nil {
+			return err
+		} else if !past.IsZero() {
+			from = past
+		}
 		tick := time.NewTicker(max(every, time.Second))
 		defer tick.Stop()
 		for {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -16,6 +17,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -216,4 +218,87 @@ func signedIn(t *testing.T, s running) *http.Client {
 	}
 	jar.SetCookies(at, []*http.Cookie{page.Cookie("session", cookie, time.Hour)})
 	return &http.Client{Jar: jar, Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+}
+
+// TestTail: a tail prints what is there and what comes, each entry once, until
+// it is interrupted.
+func TestTail(t *testing.T) {
+	s, stop, err := start(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	app, err := s.BootstrapApp(t.Context(), "Automation", []string{"all"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range map[string]string{"CARDEA_CONFIG_DIR": t.TempDir(), "CARDEA_CA": s.ca, "CARDEA_SERVER": s.address, "CARDEA_CLIENT_ID": app.ClientID, "CARDEA_CLIENT_SECRET": app.ClientSecret} {
+		t.Setenv(name, v)
+	}
+	create := func(name string) {
+		t.Helper()
+		if code := run([]string{"group", "create", name, "-q"}, io.Discard, io.Discard); code != 0 {
+			t.Fatalf("group create: exit %d", code)
+		}
+	}
+	create("first")
+	out, to := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run([]string{"audit", "tail", "--since", "1h", "--every", "1s", "--filter", "activityDisplayName eq 'Add group'"}, to, io.Discard)
+		to.Close()
+	}()
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	next := func(want string) {
+		t.Helper()
+		if !lines.Scan() || !strings.Contains(lines.Text(), `"displayName":"`+want+`"`) {
+			t.Fatalf("got %q, want the entry of %s", lines.Text(), want)
+		}
+	}
+	next("first")
+	create("second")
+	next("second")
+	if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-code; got != exitInterrupt {
+		t.Errorf("exit %d, want %d", got, exitInterrupt)
+	}
+	if lines.Scan() {
+		t.Errorf("one more line: %s", lines.Text())
+	}
+}
+
+// FuzzServer: what cleanServer accepts is a scheme and a host and nothing
+// else, encrypted unless it stays on this machine.
+func FuzzServer(f *testing.F) {
+	for _, s := range []string{"id.contoso.com", "https://user:pw@id.contoso.com/x?y#z", "http://localhost:8080", "http://id.contoso.com", "ftp://x", "https://"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		out, err := cleanServer(in)
+		if err != nil {
+			return
+		}
+		u, err := url.Parse(out)
+		if err != nil || u.Host == "" || u.User != nil || u.Path+u.RawQuery+u.Fragment != "" || u.Scheme != "https" && u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" {
+			t.Fatalf("%q became %q (%v)", in, out, err)
+		}
+	})
+}
+
+// TestSince reads spans and dates.
+func TestSince(t *testing.T) {
+	now := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	for in, want := range map[string]time.Time{"": {}, "90m": now.Add(-90 * time.Minute), "7d": now.AddDate(0, 0, -7), "2026-01-31": time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), "2026-01-31T01:00:00Z": time.Date(2026, 1, 31, 1, 0, 0, 0, time.UTC)} {
+		if got, err := since(in, now); err != nil || !got.Equal(want) {
+			t.Errorf("%q: %v, %v", in, got, err)
+		}
+	}
+	for _, bad := range []string{"yesterday", "-3h", "0", "7 d"} {
+		if got, err := since(bad, now); err == nil {
+			t.Errorf("%q is accepted: %v", bad, got)
+		}
+	}
 }

@@ -293,3 +293,39 @@ func withPage(routes []route, size int) []route {
 	}
 	return routes
 }
+
+// FuzzReference: a reference gives an id without its way to it, in lower case,
+// and what stands before the last two segments never matters (DO-7).
+func FuzzReference(f *testing.F) {
+	for _, s := range []string{"https://x/v1.0/directoryObjects/A", "users('b')", "/groups/c", "directoryObjects/", "://", "a://b://users/c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		id, err := referenced(in)
+		if err != nil {
+			return
+		}
+		if id == "" || id != strings.ToLower(id) {
+			t.Fatalf("%q gives %q", in, id)
+		}
+		if again, err := referenced("https://elsewhere.test/beta/users/" + url.PathEscape(id)); err == nil && again != id {
+			t.Fatalf("%q: %q came back as %q", in, id, again)
+		}
+	})
+}
+
+// FuzzQuery: names come back in lower case, once each, with a value.
+func FuzzQuery(f *testing.F) {
+	f.Add("$Filter=a&FILTER=b&%24top=1&x", true)
+	f.Fuzz(func(t *testing.T, in string, beta bool) {
+		v, err := parseQuery(in, beta)
+		if err != nil {
+			return
+		}
+		for name, values := range v {
+			if name != strings.ToLower(name) || len(values) != 1 {
+				t.Fatalf("%q: %q has %q", in, name, values)
+			}
+		}
+	})
+}
