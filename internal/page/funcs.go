@@ -1,6 +1,7 @@
 package page
 
 import (
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"net/url"
@@ -20,6 +21,14 @@ func (s *Renderer) funcs() template.FuncMap {
 				all[i] = fmt.Sprint(p)
 			}
 			return s.words.text(key, all...)
+		},
+
+		// c is a text of the administration pages' catalogue.
+		"c": func(key string) string { return s.console.text(key) },
+		// json is a value for the script, in an attribute.
+		"json": func(v any) (string, error) {
+			b, err := json.Marshal(v)
+			return string(b), err
 		},
 
 		// day and moment are times the script turns into the person's own zone.

@@ -29,6 +29,7 @@ type Renderer struct {
 	log     *slog.Logger
 	origins *http.CrossOriginProtection
 	words   words
+	console words // of the administration pages
 	pages   *template.Template
 	look    atomic.Pointer[look]
 }
@@ -58,6 +59,9 @@ func New(c Config, b Brand) (*Renderer, error) {
 		return nil, err
 	}
 	s.pages, err = template.New("").Option("missingkey=error").Funcs(s.funcs()).ParseFS(signinweb.Files, "pages/*.html")
+	if err == nil {
+		err = s.loadConsole()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +97,9 @@ func (s *Renderer) SetBrand(b Brand) error {
 	l.assets["script"] = newAsset("script.js", "text/javascript; charset=utf-8", []byte("const W="+string(list)+"\n"+slim(string(js))))
 	mark, err := signinweb.Files.ReadFile("mark.svg")
 	if err != nil {
+		return err
+	}
+	if err := s.consoleAssets(l.assets); err != nil {
 		return err
 	}
 	l.assets["mark"] = newAsset("mark.svg", "image/svg+xml", mark)

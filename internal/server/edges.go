@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cardea/internal/account"
+	"cardea/internal/console"
 	"cardea/internal/directory"
 	"cardea/internal/graph"
 	"cardea/internal/mail"
@@ -27,7 +28,7 @@ func (s *Server) edges() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	api := graph.New(graph.Config{DB: s.DB, Ring: s.ring, Now: s.now, PublicURL: s.k.PublicURL, Log: s.log, Applications: s.apps, Hasher: s.hasher, Keeper: s.Keeper, SendLink: s.linkSender()})
+	api := graph.New(graph.Config{DB: s.DB, FirstParty: []string{console.ClientID}, Ring: s.ring, Now: s.now, PublicURL: s.k.PublicURL, Log: s.log, Applications: s.apps, Hasher: s.hasher, Keeper: s.Keeper, SendLink: s.linkSender()})
 	mux := http.NewServeMux()
 	mux.Handle("/v1.0/", api)
 	mux.Handle("/beta/", api)
@@ -35,6 +36,8 @@ func (s *Server) edges() (http.Handler, error) {
 	dress := func(ctx context.Context) error { return s.brand.refresh(ctx, s.DB, s.pages) }
 	signin.New(signin.Config{DB: s.DB, Ring: s.ring, Pages: s.pages, Keeper: s.Keeper, Hasher: s.hasher, Now: s.now, PublicURL: s.k.PublicURL,
 		TenantID: s.tenantID, Log: s.log, Dress: dress}).Mount(mux)
+	console.New(console.Config{DB: s.DB, Ring: s.ring, Pages: s.pages, Keeper: s.Keeper, Now: s.now, PublicURL: s.k.PublicURL, TenantID: s.tenantID,
+		Session: s.session, Audience: graph.Audience, Scopes: graph.DelegatedPermissions(), Log: s.log}).Mount(mux)
 	account.New(account.Config{DB: s.DB, Ring: s.ring, Pages: s.pages, Keeper: s.Keeper, Hasher: s.hasher, Mail: s.mail, Now: s.now, PublicURL: s.k.PublicURL,
 		TenantID: s.tenantID, Log: s.log}).Mount(mux)
 	mux.Handle("/", s.pages.Handle(func(*http.Request) (page.Answer, error) {
