@@ -45,7 +45,8 @@ type Collection[T any] struct {
 	Create      func(*Call, T) (T, error)
 	Update      func(c *Call, change func(*T) error) (T, error)
 	Delete      func(*Call) error
-	ETag        func(T) string // nil: no ETag header
+	ETag        func(T) string                // nil: no ETag header
+	View        func(*Call, T, object) object // nil: callers see all; else what this caller sees of an item
 }
 
 func (cl Collection[T]) list() []route {
@@ -126,6 +127,9 @@ func (cl Collection[T]) serveList(c *Call) (Answer, error) {
 			key, _ := full.value("id").(string)
 			p.Next = c.nextLink(odata.Token(q.OrderBy, full.value, key))
 		}
+		if cl.View != nil {
+			full = cl.View(c, item, full)
+		}
 		o, err := cl.Shape.project(full, q.Select)
 		if err != nil {
 			return Answer{}, err
@@ -183,7 +187,14 @@ func (cl Collection[T]) serveUpdate(c *Call) (Answer, error) {
 }
 
 func (cl Collection[T]) entity(c *Call, status int, item T) (Answer, error) {
-	a, err := cl.Shape.entity(c, status, item)
+	full, err := toObject(item)
+	if err != nil {
+		return Answer{}, err
+	}
+	if cl.View != nil {
+		full = cl.View(c, item, full)
+	}
+	a, err := cl.Shape.entity(c, status, full)
 	if err == nil && cl.ETag != nil {
 		a.Header.Set("ETag", cl.ETag(item))
 	}

@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	"cardea/internal/db"
 	"cardea/internal/directory"
@@ -33,9 +34,9 @@ func users() []resource {
 	return []resource{
 		Collection[directory.User]{
 			Path: "/users", Key: "{user}", Shape: userShape, Schema: directory.UserSchema, Paging: directory.UserPaging,
-			Read: readUsers, Write: writeUsers, ETag: userETag,
-			List:   func(c *Call, q odata.Query) ([]directory.User, error) { return directory.FindUsers(c.Context, c.DB, q) },
-			Count:  func(c *Call, q odata.Query) (int64, error) { return directory.CountFound(c.Context, c.DB, q) },
+			Read: readUsers, Write: writeUsers, ETag: userETag, View: viewUser,
+			List:   listUsers,
+			Count:  countUsers,
 			Get:    func(c *Call) (directory.User, error) { return directory.GetUser(c.Context, c.DB, c.Params["user"]) },
 			Update: updateUser,
 			Delete: deleteUser,
@@ -45,6 +46,53 @@ func users() []resource {
 		Every[directory.Group]{Path: "/users/{user}/memberOf", Access: readMemberOf, Shape: memberGroups, List: groupsOf(false)},
 		Every[directory.Group]{Path: "/users/{user}/transitiveMemberOf", Access: readMemberOf, Shape: memberGroups, List: groupsOf(true)},
 	}
+}
+
+// basic are the members that User.ReadBasic.All shows.
+var basic = []string{"id", "displayName", "givenName", "surname", "mail", "userPrincipalName"}
+
+// basically reports whether the caller sees only the basics of people.
+func (c *Call) basically() bool {
+	more := slices.DeleteFunc(slices.Clone(readUsers.Scopes), func(s string) bool { return s == "User.ReadBasic.All" })
+	return !c.Caller.App && !c.Caller.hasScope(more)
+}
+
+// viewUser hides what is more than basic from who may see the basics only.
+func viewUser(c *Call, u directory.User, o object) object {
+	if !c.basically() || c.Caller.is(u.ID) {
+		return o
+	}
+	o = slices.Clone(o)
+	for i := range o {
+		if !slices.Contains(basic, o[i].name) {
+			o[i].value = []byte("null")
+		}
+	}
+	return o
+}
+
+// listUsers, as countUsers, lets nobody filter by what is hidden from them.
+func listUsers(c *Call, q odata.Query) ([]directory.User, error) {
+	if err := c.mayFilter(q); err != nil {
+		return nil, err
+	}
+	return directory.FindUsers(c.Context, c.DB, q)
+}
+
+func countUsers(c *Call, q odata.Query) (int64, error) {
+	if err := c.mayFilter(q); err != nil {
+		return 0, err
+	}
+	return directory.CountFound(c.Context, c.DB, q)
+}
+
+func (c *Call) mayFilter(q odata.Query) error {
+	for name, p := range directory.UserSchema {
+		if !slices.Contains(basic, name) && odata.Names(q.Filter, p) && c.basically() {
+			return denied("Filtering by %s needs the scope User.Read.All.", name)
+		}
+	}
+	return nil
 }
 
 // user reads the person whom the path names.

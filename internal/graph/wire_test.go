@@ -211,6 +211,17 @@ func TestTokens(t *testing.T) {
 			}
 		}
 
+		basics := sign(func(c map[string]any) { c["scp"] = "User.ReadBasic.All" })
+		rec := w.request("GET", "/v1.0/users?$select=displayName,userType,createdDateTime&$filter=displayName eq 'reader'", "none", nil, http.Header{"Authorization": {basics}})
+		if rec.Code != 200 || !strings.Contains(rec.Body.String(), `{"displayName":"reader","userType":null,"createdDateTime":null}`) {
+			t.Errorf("User.ReadBasic.All sees %s", rec.Body)
+		}
+		for target, want := range map[string]int{"/v1.0/users?$filter=userType eq 'Guest'": 403, "/v1.0/users/$count?$filter=userType eq 'Guest'": 403, "/v1.0/groups": 403} {
+			if rec := w.request("GET", target, "none", nil, http.Header{"Authorization": {basics}, "Consistencylevel": {"eventual"}}); rec.Code != want {
+				t.Errorf("User.ReadBasic.All: %s is %d, want %d", target, rec.Code, want)
+			}
+		}
+
 		bearer := "Bearer " + w.token("ada")
 		change := func(f func(q db.Querier) error) {
 			t.Helper()
