@@ -24,6 +24,11 @@ demo: build ## start Cardea with invented people
 build: ## build bin/cardea
 	@$(GO) build -trimpath -o bin/cardea ./cmd/cardea
 
+# The server with a clock that browser tests can move.
+.PHONY: build-clock
+build-clock:
+	@$(GO) build -trimpath -o bin/cardea-clock ./e2e/clock
+
 # ---- tests
 
 .PHONY: test
@@ -42,7 +47,7 @@ e2e: ## browser tests against the real server (installs Chromium if missing); ON
 	@.ci/services $(MAKE) test-browser
 
 .PHONY: test-browser
-test-browser: build node_modules/.package-lock.json
+test-browser: build build-clock node_modules/.package-lock.json
 	cd e2e && npx playwright test $(ONLY)
 
 .PHONY: screenshots

@@ -8,8 +8,8 @@ export const shared = defineConfig({
   forbidOnly: !!process.env.CI,
   // A test that needs a second try is broken.
   retries: 0,
-  timeout: 60_000,
-  expect: { timeout: 10_000 },
+  timeout: 120_000,
+  expect: { timeout: 15_000 },
   reporter: [['list']],
   outputDir: 'test-results',
   use: {

@@ -1,5 +1,6 @@
 // What people do on the pages, step by step, by the words they read there.
 import { expect, type Page } from '@playwright/test';
+import type { Device } from './device.ts';
 
 export type FirstAdministrator = { organisation: string; person: string; username: string };
 
@@ -55,6 +56,23 @@ export async function enterPass(page: Page, username: string, pass: string): Pro
   await page.getByLabel('Work email or username').fill(username);
   await page.getByLabel('Temporary access pass').fill(pass);
   await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+// signInByButton signs in with "Sign in with a passkey" on the page at path,
+// while autofill waits. The authenticator would answer autofill as soon as it
+// is touched, so the touch comes when the button's own request is on its way:
+// by then the page has given up the one that waited.
+export async function signInByButton(device: Device, path = '/signin'): Promise<void> {
+  const { page, authenticator } = device, options = '**/signin/passkey/options';
+  await authenticator.presence(false);
+  const armed = page.waitForResponse(options);
+  await page.goto(path);
+  await (await armed).finished();
+  await page.route(options, async (route) => {
+    await authenticator.presence(true);
+    await route.continue();
+  }, { times: 1 });
+  await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
 }
 
 // openSecurityInfo goes there by the address, which must not ask to sign in.

@@ -2,7 +2,7 @@
 // dark, and the two that people see most on a phone.
 import { fileURLToPath } from 'node:url';
 import type { Page } from '@playwright/test';
-import { ada, createPasskey, enterPass, heading, openSecurityInfo } from '../harness/journeys.ts';
+import { ada, createPasskey, enterPass, heading, openSecurityInfo, signInByButton } from '../harness/journeys.ts';
 import { expect, test } from '../harness/test.ts';
 
 const folder = fileURLToPath(new URL('../../docs/images/', import.meta.url));
@@ -61,10 +61,7 @@ test('refused, with the way out', async ({ graph, grace, open }) => {
   await openSecurityInfo(page);
   await page.getByRole('button', { name: 'Sign out' }).click();
   await graph.configure('Fido2', { passkeyProfiles: [{ id: '00000000-0000-0000-0000-000000000001', name: 'Default passkey profile', passkeyTypes: 'deviceBound', attestationEnforcement: 'disabled', keyRestrictions: { isEnforced: false, enforcementType: 'block', aaGuids: [] } }] });
-  await device.authenticator.presence(false);
-  await page.goto('/signin');
-  await device.authenticator.presence(true);
-  await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+  await signInByButton(device);
   await expect(heading(page, /^You cannot/)).toBeVisible();
   await take(page, 'refused');
 });

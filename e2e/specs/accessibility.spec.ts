@@ -2,7 +2,7 @@
 // bypass the policy, because axe brings its own script; the policy is tested
 // everywhere else.
 import { expectAccessible } from '../harness/accessibility.ts';
-import { ada, createPasskey, enterPass, heading, openSecurityInfo } from '../harness/journeys.ts';
+import { ada, createPasskey, enterPass, heading, openSecurityInfo, signInByButton } from '../harness/journeys.ts';
 import { expect, test } from '../harness/test.ts';
 
 test.setTimeout(240_000);
@@ -97,10 +97,7 @@ test('everything after sign-in', async ({ graph, grace, open }) => {
     await page.getByRole('button', { name: 'Sign out' }).click();
     await expect(heading(page, 'You are signed out')).toBeVisible();
     await expectAccessible(page, 'signed out');
-    await device.authenticator.presence(false);
-    await page.goto('/signin');
-    await device.authenticator.presence(true);
-    await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+    await signInByButton(device);
     await expect(heading(page, /^You cannot/)).toBeVisible();
     await expectAccessible(page, 'blocked by policy');
   });

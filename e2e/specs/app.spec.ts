@@ -2,17 +2,14 @@
 import * as oidc from 'openid-client';
 import type { App } from '../harness/app.ts';
 import type { Device } from '../harness/device.ts';
-import { heading, signOut } from '../harness/journeys.ts';
+import { heading, signInByButton, signOut } from '../harness/journeys.ts';
 import { expect, test } from '../harness/test.ts';
 
 // enter signs the device's owner in to app, by the button if Cardea asks.
 async function enter(device: Device, app: App, query = ''): Promise<void> {
-  await device.authenticator.presence(false);
-  await device.page.goto(`${app.url}/signin${query}`);
-  await expect(heading(device.page, 'Sign in')).toBeVisible();
-  await expect(device.page.getByText(`to continue to ${app.name}`)).toBeVisible();
-  await device.authenticator.presence(true);
-  await device.page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+  const named = device.page.waitForRequest('**/signin/passkey/options').then(() => expect(device.page.getByText(`to continue to ${app.name}`)).toBeVisible());
+  await signInByButton(device, `${app.url}/signin${query}`);
+  await named;
   await expect(device.page.getByText('Signed in as Ada Lovelace')).toBeVisible();
 }
 
@@ -77,10 +74,7 @@ test('one sign-in serves two applications; prompt=login asks again, prompt=none 
 
   await test.step('prompt=login proves it again', async () => {
     const before = wiki.tokens!.claims()!.auth_time!;
-    await admin.page.goto(`${wiki.url}/signin?prompt=login`);
-    await expect(admin.page.getByRole('button', { name: 'Sign in with a passkey' })).toBeVisible();
-    await admin.authenticator.presence(true);
-    await admin.page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+    await signInByButton(admin, `${wiki.url}/signin?prompt=login`);
     await expect(admin.page.getByText('Signed in as Ada Lovelace')).toBeVisible();
     expect(wiki.tokens!.claims()!.auth_time!).toBeGreaterThanOrEqual(before);
     expect(wiki.callbacks).toHaveLength(3);

@@ -1,7 +1,6 @@
 // Passkey profiles at work: what is refused, and what the person reads.
-import type { Device } from '../harness/device.ts';
 import { defaultProfile, globalAdministrator, type Graph } from '../harness/graph.ts';
-import { createPasskey, enterPass, heading, openSecurityInfo, signOut } from '../harness/journeys.ts';
+import { createPasskey, enterPass, heading, openSecurityInfo, signInByButton, signOut } from '../harness/journeys.ts';
 import { expect, test } from '../harness/test.ts';
 
 const free = { isEnforced: false, enforcementType: 'block', aaGuids: [] };
@@ -20,13 +19,6 @@ async function keysForAdministrators(graph: Graph, change: object = {}): Promise
       { id: sales.id, targetType: 'group', isRegistrationRequired: false, allowedPasskeyProfiles: [defaultProfile] },
     ],
   });
-}
-
-async function signInByButton(device: Device): Promise<void> {
-  await device.authenticator.presence(false);
-  await device.page.goto('/signin');
-  await device.authenticator.presence(true);
-  await device.page.getByRole('button', { name: 'Sign in with a passkey' }).click();
 }
 
 test('a Global Administrator with a synced passkey is refused: profile, rule, way out', async ({ graph, grace, open }) => {

@@ -1,19 +1,7 @@
 // From the first pass to signing in everywhere with a synced passkey.
-import type { Page } from '@playwright/test';
-import type { Authenticator } from '../harness/authenticator.ts';
 import type { Device } from '../harness/device.ts';
-import { card, createPasskey, enterPass, heading, openSecurityInfo, signOut } from '../harness/journeys.ts';
+import { card, createPasskey, enterPass, heading, openSecurityInfo, signInByButton, signOut } from '../harness/journeys.ts';
 import { expect, test } from '../harness/test.ts';
-
-// byButton signs in with the button: autofill waits, because nobody touches
-// the authenticator while the page loads.
-async function byButton(page: Page, authenticator: Authenticator, path = '/signin'): Promise<void> {
-  await authenticator.presence(false);
-  await page.goto(path);
-  await expect(heading(page, 'Sign in')).toBeVisible();
-  await authenticator.presence(true);
-  await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
-}
 
 const home = (device: Device, name: string) => expect(heading(device.page, `Hello, ${name}`)).toBeVisible();
 
@@ -38,14 +26,14 @@ test('pass → synced passkey → Security info → sign out → autofill, butto
 
   await test.step('the button signs in', async () => {
     await signOut(laptop.page);
-    await byButton(laptop.page, laptop.authenticator);
+    await signInByButton(laptop);
     await home(laptop, 'Grace Hopper');
   });
 
   await test.step('the passkey came along to a second device', async () => {
     const phone = await open({ viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true });
     await laptop.authenticator.syncTo(phone.authenticator);
-    await byButton(phone.page, phone.authenticator);
+    await signInByButton(phone);
     await home(phone, 'Grace Hopper');
   });
 
@@ -110,9 +98,10 @@ test('the choices are the same for every name (PK-168)', async ({ grace, open })
 test('unknown passkey and wrong signature: one answer, and nothing is deleted (UX-S6, PK-121, PK-124)', async ({ admin, open }) => {
   const known = await admin.authenticator.credentials();
   const answer = async (device: Device) => {
-    await byButton(device.page, device.authenticator);
+    await signInByButton(device);
     const said = device.page.getByRole('status');
-    await expect(said).toContainText('This passkey could not be used.');
+    await expect(said).toHaveText('This passkey could not be used. Try another passkey, or another way to sign in.');
+    await device.authenticator.presence(false);
     return said.innerText();
   };
   const forged = await open({ authenticator: 'device' });
@@ -131,7 +120,7 @@ test('a disabled person is refused without a word about it before proof', async 
   await openSecurityInfo(device.page);
   await signOut(device.page);
   await graph.call('PATCH', `/users/${grace.id}`, { accountEnabled: false });
-  await byButton(device.page, device.authenticator);
+  await signInByButton(device);
   await expect(heading(device.page, 'Hello, Grace Hopper')).toBeHidden();
   await device.page.goto('/security-info');
   await expect(heading(device.page, 'Security info')).toBeHidden();
@@ -140,7 +129,7 @@ test('a disabled person is refused without a word about it before proof', async 
 test('a passkey that worked here makes its button the first choice (UX-S9)', async ({ admin }) => {
   await admin.page.goto('/');
   await signOut(admin.page);
-  await byButton(admin.page, admin.authenticator);
+  await signInByButton(admin);
   await expect(heading(admin.page, 'Hello, Ada Lovelace')).toBeVisible();
   await signOut(admin.page);
   await admin.authenticator.presence(false);
