@@ -208,14 +208,17 @@ func signInWithToken(b *browser, p *person) error {
 	if err != nil {
 		return err
 	}
-	_, location, err = b.do("GET", strings.ReplaceAll(next, `\u0026`, "&"), "text/html", "")
+	page, _, err := b.do("GET", strings.ReplaceAll(next, `\u0026`, "&"), "text/html", "")
 	if err != nil {
 		return err
 	}
-	if u, err = url.Parse(location); err != nil || u.Query().Get("code") == "" {
-		return fmt.Errorf("no code in %q", location)
+	// The page leads on to the application by a link.
+	_, after, _ := strings.Cut(page, b.w.redirect+"?code=")
+	code, _, ok := strings.Cut(after, "&")
+	if !ok {
+		return fmt.Errorf("no code in %.400q", page)
 	}
-	form := url.Values{"client_id": {b.w.clientID}, "grant_type": {"authorization_code"}, "code": {u.Query().Get("code")}, "redirect_uri": {b.w.redirect}, "code_verifier": {verifier}}
+	form := url.Values{"client_id": {b.w.clientID}, "grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {b.w.redirect}, "code_verifier": {verifier}}
 	tokens, _, err := b.do("POST", "/"+b.w.tenant+"/oauth2/v2.0/token", "application/x-www-form-urlencoded", form.Encode())
 	if err != nil {
 		return err
