@@ -50,7 +50,10 @@ func (b *browser) do(method, path, kind, body string) (string, string, error) {
 	var q bytes.Buffer
 	fmt.Fprintf(&q, "%s %s HTTP/1.1\r\nHost: %s\r\nAccept: %s\r\n", method, path, b.w.host, kind)
 	if method == "POST" {
-		fmt.Fprintf(&q, "Origin: %s\r\nSec-Fetch-Site: same-origin\r\nContent-Type: %s\r\nContent-Length: %d\r\n", b.w.origin, kind, len(body))
+		if strings.HasPrefix(path, "/signin") || strings.HasPrefix(path, "/security-info") { // the token endpoint is called by the application, not by a page
+			fmt.Fprintf(&q, "Origin: %s\r\nSec-Fetch-Site: same-origin\r\n", b.w.origin)
+		}
+		fmt.Fprintf(&q, "Content-Type: %s\r\nContent-Length: %d\r\n", kind, len(body))
 	}
 	if b.binding != "" {
 		fmt.Fprintf(&q, "Cookie: %s", b.binding)
