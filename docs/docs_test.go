@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -328,6 +329,80 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestCommandLineIsDocumented wants every command and every flag of the program
+// in cli.md. The flags of the settings come from configure.md's table.
+func TestCommandLineIsDocumented(t *testing.T) {
+	raw, err := os.ReadFile("cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(raw)
+	files, _ := parseAll(t)
+	commands, flags := 0, 0
+	// want checks a name in code: `name`, `noun name X`, `--name …`.
+	want := func(name, kind string) {
+		if !regexp.MustCompile("`[^`\n]*" + regexp.QuoteMeta(name) + "\\b[^`\n]*`").MatchString(text) {
+			t.Errorf("docs/cli.md does not have the %s %s", kind, name)
+		}
+	}
+	for path, file := range files {
+		if filepath.Base(filepath.Dir(path)) != "cardea" || !strings.Contains(path, "cmd") {
+			continue
+		}
+		literal := func(e ast.Expr) string {
+			if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				s, _ := strconv.Unquote(lit.Value)
+				return s
+			}
+			return ""
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				name := lastName(n.Fun)
+				at := -1
+				switch name {
+				case "StringVar", "StringVarP", "StringSliceVar", "BoolVar", "BoolVarP", "IntVar", "DurationVar":
+					at = 1
+				case "String", "StringSlice", "Bool":
+					at = 0
+				case "noun", "verb":
+					if s := literal(n.Args[0]); s != "" {
+						commands++
+						want(strings.Fields(s)[0], "command")
+					}
+				}
+				if at >= 0 && at+1 < len(n.Args) {
+					if s := literal(n.Args[at]); s != "" {
+						flags++
+						want("--"+s, "flag")
+					}
+				}
+			case *ast.KeyValueExpr:
+				if id, ok := n.Key.(*ast.Ident); ok && id.Name == "Use" {
+					if s := literal(n.Value); s != "" && s != "cardea" {
+						commands++
+						want(strings.Fields(s)[0], "command")
+					}
+				}
+			}
+			return true
+		})
+	}
+	if commands < 30 || flags < 30 {
+		t.Errorf("found only %d commands and %d flags: the search is broken", commands, flags)
+	}
+	settings, err := os.ReadFile("configure.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `CARDEA_([A-Z_]+)`").FindAllStringSubmatch(string(settings), -1) {
+		if m[1] != "DATABASE_URL" && m[1] != "SMTP" { // secrets, never flags
+			want("--"+strings.ToLower(strings.ReplaceAll(m[1], "_", "-")), "flag")
+		}
+	}
+}
+
 // TestDependenciesAreExplained compares dependencies.md with go.mod.
 func TestDependenciesAreExplained(t *testing.T) {
 	mod, err := os.ReadFile("../go.mod")
@@ -351,5 +426,27 @@ func TestDependenciesAreExplained(t *testing.T) {
 		if !strings.Contains(string(mod), "\t"+m[1]+" v") {
 			t.Errorf("docs/dependencies.md explains %s, which go.mod does not require", m[1])
 		}
+	}
+}
+
+// TestGoExampleCompiles lets the compiler read the Go program of clients.md.
+func TestGoExampleCompiles(t *testing.T) {
+	text, err := os.ReadFile("clients.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, ok := strings.Cut(string(text), "\n```go\n")
+	if !ok {
+		t.Fatal("docs/clients.md has no Go example any more")
+	}
+	program, _, _ := strings.Cut(after, "\n```")
+	path := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(path, []byte(program+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	vet := exec.CommandContext(t.Context(), "go", "vet", path)
+	vet.Dir = ".." // its modules are this repository's
+	if out, err := vet.CombinedOutput(); err != nil {
+		t.Errorf("go vet of the example in docs/clients.md: %v\n%s", err, out)
 	}
 }
