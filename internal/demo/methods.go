@@ -37,7 +37,7 @@ func AllowedProviders() (out []string) {
 	for _, p := range providers {
 		out = append(out, p.aaguid)
 	}
-	return append(out, securityKey.aaguid)
+	return out
 }
 
 func (s *seeder) provider() provider {

@@ -102,10 +102,14 @@ function explain(e, kind) {
   // The proof is too old by now: prove again, and come back (UX-C5).
   if (e.code === 'ngcMfaRequired' || e.code === 'signInRequired') return location.assign('/signin?next=' + encodeURIComponent(location.pathname + location.search));
   if (e.status >= 500 || !e.message) return say(fill('ours', { id: e.correlationId ?? '–' }), 'err');
-  say(e.message + (e.rule ? ' ' + fill('rule', { rule: e.rule, profile: e.profile, id: e.correlationId }) : ''), 'err');
+  say(e.message, 'err');
   if (!e.rule || !status) return;
   // A refusal by a rule can be told to the help desk (UX-E8).
-  const text = status.textContent, copy = document.createElement('button'), help = document.createElement('a');
+  const facts = document.createElement('p'), copy = document.createElement('button'), help = document.createElement('a');
+  facts.className = 'meta';
+  facts.textContent = fill('rule', { rule: e.rule, profile: e.profile, id: e.correlationId });
+  status.append(facts);
+  const text = e.message + ' ' + facts.textContent;
   copy.type = 'button';
   copy.className = 'btn';
   copy.textContent = W.copy;
