@@ -60,7 +60,6 @@ type Granted struct {
 	User     directory.User
 	FamilyID string
 	Refresh  string // the refresh token, "" if the grant has none
-	Repeated bool   // the same answer again (see RotateRefresh)
 }
 
 // CodeLife is how long an authorization code can be redeemed.

@@ -2,11 +2,7 @@ package session
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/subtle"
 	"database/sql"
-	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"time"
@@ -14,17 +10,6 @@ import (
 	"cardea/internal/db"
 	"cardea/internal/problem"
 )
-
-// ReplayWindow is how long after a rotation the old refresh token gets the
-// same answer again, as long as the new one was not used.
-//
-// An answer can be lost on the way, and two tabs of an application may refresh
-// at the same moment; revoking the family then would sign people out for
-// nothing. The secret of the new token is derived from that of the old one, so
-// the answer can be repeated without the server storing it. Reuse is still
-// detected: two holders of the old token hold the same new one, and the second
-// to use that meets a token that was used. Nothing else is ever repeated.
-const ReplayWindow = 30 * time.Second
 
 // IssueRefresh starts a refresh family for g and returns its first token.
 func IssueRefresh(ctx context.Context, q db.Querier, now time.Time, g Grant) (familyID, token string, err error) {
@@ -63,8 +48,9 @@ type Rotation struct {
 }
 
 // RotateRefresh exchanges a refresh token for a new one. Each works once; one
-// that comes again outside ReplayWindow, or from another client, revokes the
-// whole family and is recorded as "Refresh token reuse detected".
+// that comes again, or from another client, revokes the whole family and is
+// recorded as "Refresh token reuse detected": nobody can tell which of the two
+// holders is the thief (RFC 9700 §4.14.2).
 //
 // also runs in the same transaction and writes the row of the sign-in log. A
 // refusal is an Invalid problem, and commits.
@@ -81,9 +67,8 @@ func RotateRefresh(ctx context.Context, d *db.DB, now time.Time, r Rotation, als
 		err = q.QueryRowContext(ctx, `UPDATE refresh_tokens SET used_at = $1 WHERE id = $2 AND secret_hash = $3 AND used_at IS NULL RETURNING family_id`,
 			now.UnixMilli(), id, hashOf(secret)).Scan(&out.FamilyID)
 		first := err == nil
-		var used int64
 		if err == sql.ErrNoRows {
-			err = q.QueryRowContext(ctx, `SELECT family_id, used_at FROM refresh_tokens WHERE id = $1 AND secret_hash = $2`, id, hashOf(secret)).Scan(&out.FamilyID, &used)
+			err = q.QueryRowContext(ctx, `SELECT family_id FROM refresh_tokens WHERE id = $1 AND secret_hash = $2`, id, hashOf(secret)).Scan(&out.FamilyID)
 		}
 		if err == sql.ErrNoRows {
 			refused = errGrant("refreshUnknown", "The refresh token is not known. Sign in again.")
@@ -116,17 +101,12 @@ func RotateRefresh(ctx context.Context, d *db.DB, now time.Time, r Rotation, als
 			return err
 		}
 		if !first {
-			out.Refresh, ok = f.repeat(secret, used, now)
-			if !ok {
-				refused = errGrant("refreshReused", "The refresh token was used before, so all tokens of this sign-in were revoked. Sign in again.")
-				return reuse(ctx, q, now, out.FamilyID, "refreshReused", "Refresh token reuse detected")
-			}
-			out.Repeated = true
-			return also(q, out)
+			refused = errGrant("refreshReused", "The refresh token was used before, so all tokens of this sign-in were revoked. Sign in again.")
+			return reuse(ctx, q, now, out.FamilyID, "refreshReused", "Refresh token reuse detected")
 		}
 		next := db.NewID(now)
-		nextSecret := successor(secret, next)
-		if err := insertToken(ctx, q, now, next, out.FamilyID, hashOf(nextSecret)); err != nil {
+		nextSecret, nextHash := newSecret()
+		if err := insertToken(ctx, q, now, next, out.FamilyID, nextHash); err != nil {
 			return err
 		}
 		end := f.expires
@@ -149,11 +129,9 @@ func RotateRefresh(ctx context.Context, d *db.DB, now time.Time, r Rotation, als
 }
 
 type family struct {
-	grant       Grant
-	currentID   string
-	currentHash []byte
-	expires     int64
-	revoked     bool
+	grant   Grant
+	expires int64
+	revoked bool
 }
 
 // readFamily locks the family's row where the engine can, so that a rotation
@@ -163,34 +141,12 @@ func readFamily(ctx context.Context, q db.Querier, id string) (f family, err err
 	// one writer anyway.
 	var text string
 	var revoked sql.NullInt64
-	if err = q.QueryRowContext(ctx, `UPDATE refresh_families SET current_id = current_id WHERE id = $1 RETURNING grant_json, current_id, expires_at, revoked_at`, id).
-		Scan(&text, &f.currentID, &f.expires, &revoked); err != nil {
+	if err = q.QueryRowContext(ctx, `UPDATE refresh_families SET current_id = current_id WHERE id = $1 RETURNING grant_json, expires_at, revoked_at`, id).
+		Scan(&text, &f.expires, &revoked); err != nil {
 		return f, err
 	}
 	f.revoked = revoked.Valid
-	if err = q.QueryRowContext(ctx, `SELECT secret_hash FROM refresh_tokens WHERE id = $1`, f.currentID).Scan(&f.currentHash); err != nil {
-		return f, err
-	}
 	return f, json.Unmarshal([]byte(text), &f.grant)
-}
-
-// repeat returns the current token again if it is the direct successor of the
-// one with secret, and that was used within ReplayWindow.
-func (f *family) repeat(secret string, used int64, now time.Time) (string, bool) {
-	next := successor(secret, f.currentID)
-	age := now.Sub(db.Time(used))
-	if age < 0 || age > ReplayWindow || subtle.ConstantTimeCompare(hashOf(next), f.currentHash) != 1 {
-		return "", false
-	}
-	return f.currentID + "." + next, true
-}
-
-// successor derives the secret of the token nextID from its predecessor's.
-// Without the predecessor's secret, which nobody stores, it is random.
-func successor(secret, nextID string) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte("cardea refresh\x00" + nextID))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // RevokeFamily ends a refresh family; reason is a lowerCamel fact.
