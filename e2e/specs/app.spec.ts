@@ -34,9 +34,14 @@ test('code with PKCE, claims, user info, refresh, and the reuse of a refresh tok
   expect(second.refresh_token).not.toBe(tokens.refresh_token);
   expect(second.claims()?.sub).toBe(claims.sub);
 
-  // The first one again: somebody stole it. The whole family ends.
-  await expect(oidc.refreshTokenGrant(app.config, tokens.refresh_token!)).rejects.toMatchObject({ error: 'invalid_grant' });
-  await expect(oidc.refreshTokenGrant(app.config, second.refresh_token!)).rejects.toMatchObject({ error: 'invalid_grant' });
+  await test.step('an answer that was lost is repeated once more, with the same token', async () => {
+    expect((await oidc.refreshTokenGrant(app.config, tokens.refresh_token!)).refresh_token).toBe(second.refresh_token);
+  });
+  await test.step('the first one after the second was used: somebody stole it, so the family ends', async () => {
+    const third = await oidc.refreshTokenGrant(app.config, second.refresh_token!);
+    await expect(oidc.refreshTokenGrant(app.config, tokens.refresh_token!)).rejects.toMatchObject({ error: 'invalid_grant' });
+    await expect(oidc.refreshTokenGrant(app.config, third.refresh_token!)).rejects.toMatchObject({ error: 'invalid_grant' });
+  });
 });
 
 test('signing out of the application signs out of Cardea, and back to the application', async ({ admin, startApp }) => {
@@ -74,7 +79,10 @@ test('one sign-in serves two applications; prompt=login asks again, prompt=none 
 
   await test.step('prompt=login proves it again', async () => {
     const before = wiki.tokens!.claims()!.auth_time!;
-    await signInByButton(admin, `${wiki.url}/signin?prompt=login`);
+    await admin.page.goto(`${wiki.url}/signin?prompt=login`);
+    await expect(heading(admin.page, 'Confirm it’s you')).toBeVisible();
+    await admin.authenticator.presence(true); // this page has no autofill
+    await admin.page.getByRole('button', { name: 'Sign in with a passkey' }).click();
     await expect(admin.page.getByText('Signed in as Ada Lovelace')).toBeVisible();
     expect(wiki.tokens!.claims()!.auth_time!).toBeGreaterThanOrEqual(before);
     expect(wiki.callbacks).toHaveLength(3);
