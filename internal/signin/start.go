@@ -47,13 +47,26 @@ func (e *Edge) start(r *http.Request) (page.Answer, error) {
 		return page.Answer{}, err
 	}
 	switch {
-	case v.pending.AppID == "" && (!strings.HasPrefix(v.flow, "/security-info") || session.Fresh(*s, v.now) == nil):
+	case v.pending.AppID == "" && !v.wantsMore(*s):
 		return page.Redirect303(v.destination()), nil
 	case v.otherPerson(u):
 	default:
 		view.StepUp = u.DisplayName
 	}
 	return page.HTML(view).WithCookies(cookies...), nil
+}
+
+// wantsMore reports that the page of ours where the person goes wants a better
+// proof than s has: Security info one of the last minutes, administration a
+// strong one.
+func (v *visit) wantsMore(s session.Session) bool {
+	switch {
+	case strings.HasPrefix(v.flow, "/security-info"):
+		return session.Fresh(s, v.now) != nil
+	case strings.HasPrefix(v.flow, "/admin"):
+		return session.Multifactor(s) != nil
+	}
+	return false
 }
 
 // otherPerson reports that the application wants the person chosen anew, or

@@ -37,13 +37,13 @@ function fill(e, ...children) {
 let ids = 0;
 const freshID = () => 'i' + ++ids;
 
-// when is a time in the viewer's zone: under a day as "5 minutes ago", else the
-// day. UTC stands in the title.
+// when is a time in the viewer's zone: within the last day as "5 minutes ago",
+// else day and minute, or the second if full. UTC stands in the title.
 function when(text, full) {
-  const at = new Date(text), s = (at - Date.now()) / 1000, a = Math.abs(s);
+  const at = new Date(text), s = (at - Date.now()) / 1000, a = -s;
   const ago = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
   let said = at.toLocaleString(locale, full ? { dateStyle: 'medium', timeStyle: 'medium' } : { dateStyle: 'medium', timeStyle: 'short' });
-  if (!full && a < 86400) said = a < 60 ? ago.format(Math.round(s), 'second') : a < 3600 ? ago.format(Math.round(s / 60), 'minute') : ago.format(Math.round(s / 3600), 'hour');
+  if (!full && a >= 0 && a < 86400) said = a < 60 ? ago.format(Math.round(s), 'second') : a < 3600 ? ago.format(Math.round(s / 60), 'minute') : ago.format(Math.round(s / 3600), 'hour');
   return el('time', { datetime: at.toISOString(), title: at.toISOString().replace('T', ' ').slice(0, 19) + ' UTC' }, said);
 }
 

@@ -59,6 +59,17 @@ const remove = (path) => send('DELETE', path);
 // rest is the address of the next page, "" if there is none.
 const rest = (list) => { const next = list['@odata.nextLink']; return next ? new URL(next).pathname + new URL(next).search : ''; };
 
+// every reads all pages of a list, up to five; more says that there are others.
+async function every(path) {
+  let l = await get(path);
+  const items = [...l.value];
+  for (let pages = 1; rest(l) && pages < 5; pages++) {
+    l = await get(rest(l));
+    items.push(...l.value);
+  }
+  return { items, more: Boolean(rest(l)) };
+}
+
 // each runs f for every item, six at a time, and keeps the order.
 async function each(items, f) {
   const out = [];

@@ -33,9 +33,10 @@ async function groupPage() {
 
 // memberList shows the direct members, groups first, and adds to them.
 async function memberList(g, again) {
-  const all = (await get('/groups/' + g.id + '/members?$select=id,displayName,userPrincipalName')).value.map((m) => ({ ...m, type: m['@odata.type'].endsWith('group') ? 'group' : 'user' }));
+  const { items, more } = await every('/groups/' + g.id + '/members?$top=999&$select=id,displayName,userPrincipalName');
+  const all = items.map((m) => ({ ...m, type: m['@odata.type'].endsWith('group') ? 'group' : 'user' }));
   all.sort((a, b) => a.type.localeCompare(b.type) || a.displayName.localeCompare(b.displayName));
-  const shown = 200, filter = el('input', { type: 'search', autocomplete: 'off' }), place = el('div'), slot = el('div');
+  const shown = 100, filter = el('input', { type: 'search', autocomplete: 'off' }), place = el('div'), slot = el('div');
   const show = () => {
     const text = filter.value.trim().toLowerCase(), hits = all.filter((m) => (m.displayName + ' ' + (m.userPrincipalName ?? '')).toLowerCase().includes(text));
     fill(place, !all.length ? el('p.empty', {}, w('group.empty')) : !hits.length ? el('p.empty', {}, w('group.noMatch')) : [table(w('group.members'), [
@@ -48,7 +49,7 @@ async function memberList(g, again) {
   const add = finder('group.add', async (text, signal) => (await Promise.all([people(text, signal), groups(text, signal)])).flat().filter((f) => f.id !== g.id && !all.some((m) => m.id === f.id)), async (t) => {
     try { await post('/groups/' + g.id + '/members/$ref', ref(t.id)); again(); } catch (e) { fill(slot, report(e)); }
   });
-  return [el('p.mut', {}, n('group.total', all.length)), add, slot, all.length > 20 && field('group.filter', filter), place];
+  return [el('p.mut', {}, n(more ? 'group.total.more' : 'group.total', all.length)), add, slot, all.length > 20 && field('group.filter', filter), place];
 }
 
 // usedBy: a group that rules depend on says so.

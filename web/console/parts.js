@@ -68,14 +68,16 @@ function part(title, f, ...beside) {
 // returns to where it came from. wide ones are drawers at the right.
 function box(title, wide) {
   const id = freshID(), body = el('div.inner');
-  const close = el('button.close', { type: 'button', 'aria-label': w('close'), onclick: () => d.close() });
+  // shut may be refused by who listens to cancel; close may not.
+  const shut = () => d.requestClose ? d.requestClose() : d.close();
+  const close = el('button.close', { type: 'button', 'aria-label': w('close'), onclick: shut });
   const heading = el('h2', { id, tabindex: '-1' }, title);
   const d = el('dialog' + (wide ? '.drawer' : '.box'), { 'aria-labelledby': id }, el('div.head', {}, heading, close), body);
   d.addEventListener('close', () => d.remove());
   document.body.append(d);
   d.showModal();
   heading.focus();
-  return { d, body, heading, close: () => d.close() };
+  return { d, body, heading, shut, close: () => d.close() };
 }
 
 // ask confirms an act by name and runs it.
@@ -127,6 +129,7 @@ function finder(key, find, pick, hint) {
         fill(told, w('find.picked', { name: i.name }));
         input.focus();
       } }, el('strong', {}, i.name), el('span', {}, i.note)))));
+      if (document.activeElement === input) results.scrollIntoView({ block: 'nearest' });
     } catch (e) { if (e.name !== 'AbortError') fill(told, e.message); }
   });
   input.addEventListener('input', search);
@@ -150,8 +153,8 @@ const unnamed = '00000000-0000-0000-0000-000000000000';
 const makerName = (id) => maker.get(id)?.name ?? (id === unnamed ? w('provider.unnamed') : w('provider.nameless', { id: id.slice(0, 8) }));
 
 // What people, groups and roles are called. Asked once each.
-const people = (text, signal) => found('users', text, { signal }).then((l) => l.value.map((u) => ({ type: 'user', id: u.id, name: u.displayName, note: u.userPrincipalName })));
-const groups = (text, signal) => found('groups', text, { signal }).then((l) => l.value.map((g) => ({ type: 'group', id: g.id, name: g.displayName, note: g.description || w('kind.group') })));
+const people = (text, signal) => found('users', text, { signal }).then((l) => l.value.map((u) => ({ type: 'user', id: u.id, name: u.displayName, note: u.userPrincipalName, found: true })));
+const groups = (text, signal) => found('groups', text, { signal }).then((l) => l.value.map((g) => ({ type: 'group', id: g.id, name: g.displayName, note: g.description || w('kind.group'), found: true })));
 let roleList;
 const allRoles = () => roleList ??= get('/directoryRoles').then((l) => l.value);
 const roles = async (text) => (await allRoles()).filter((r) => r.displayName.toLowerCase().includes(text.toLowerCase())).map((r) => ({ type: 'group', id: r.id, name: r.displayName, note: w('kind.role') }));

@@ -91,8 +91,8 @@ async function issuePass() {
       const made = await post('/users/' + person.id + '/authentication/temporaryAccessPassMethods', { lifetimeInMinutes: Number(life.value), isUsableOnce: once.checked });
       const end = new Date(+new Date(made.startDateTime) + made.lifetimeInMinutes * 60e3);
       fill(b.heading, w('pass.made', { name: person.displayName }));
-      fill(b.body, made.isUsable ? null : el('p.msg.warn', {}, w('pass.' + made.methodUsabilityReason)), el('p', {}, w('pass.shown')), el('p.secret', {}, el('code', {}, made.temporaryAccessPass)), el('p', {}, w(made.isUsableOnce ? 'pass.works.once' : 'pass.works') + ' ', when(end, true), '.'),
-        el('ol.steps', {}, el('li', {}, w('pass.step.1')), el('li', {}, w('pass.step.2', { url: location.host })), el('li', {}, w('pass.step.3'))),
+      fill(b.body, made.isUsable ? null : el('p.msg.warn', {}, w('pass.' + made.methodUsabilityReason)), el('p', {}, w('pass.shown')), el('p.secret', {}, el('code', {}, made.temporaryAccessPass)), el('p', {}, w(made.isUsableOnce ? 'pass.works.once' : 'pass.works') + ' ', when(end), '.'),
+        el('ol.steps', {}, el('li', {}, w('pass.step.open', { url: location.host })), el('li', {}, w('pass.step.type')), el('li', {}, w('pass.step.create'))),
         el('div.act', {}, copyButton(made.temporaryAccessPass), el('button.btn.main', { type: 'button', onclick: b.close }, w('pass.done'))));
       b.heading.focus();
       waysPart.again();
@@ -110,7 +110,7 @@ function issueLink() {
   const act = doing(() => go, slot, async () => {
     const made = await post('/users/' + person.id + '/cardea.issueEnrolmentLink', { lifetimeInMinutes: Number(life.value), sendMail: mail.checked });
     fill(b.heading, w('link.made', { name: person.displayName }));
-    fill(b.body, el('p', {}, made.mailSent ? w('link.sent', { mail: person.mail }) : w('link.shown')), el('p.secret', {}, el('code', {}, made.url)), el('p', {}, w('link.works') + ' ', when(made.expiresDateTime, true), '.'),
+    fill(b.body, el('p', {}, made.mailSent ? w('link.sent', { mail: person.mail }) : w('link.shown')), el('p.secret.long', {}, el('code', {}, made.url)), el('p', {}, w('link.works') + ' ', when(made.expiresDateTime), '.'),
       el('div.act', {}, copyButton(made.url, 'link.copy'), el('button.btn.main', { type: 'button', onclick: b.close }, w('pass.done'))));
     b.heading.focus();
   });
@@ -141,7 +141,7 @@ async function personRoles() {
   const add = async () => {
     const b = box(w('user.roles.add')), problem = el('div');
     const all = (await allRoles()).filter((r) => !held.some((h) => h.id === r.id)).sort((x, y) => x.displayName.localeCompare(y.displayName));
-    const pick = el('select', {}, all.map((r) => el('option', { value: r.id }, r.displayName))), go = el('button.btn.main', {}, w('user.roles.assign'));
+    const pick = el('select', { required: true }, el('option', { value: '' }, w('user.role.choose')), all.map((r) => el('option', { value: r.id }, r.displayName))), go = el('button.btn.main', {}, w('user.roles.assign'));
     const act = doing(() => go, problem, async () => { await post('/directoryRoles/' + pick.value + '/members/$ref', ref(person.id)); b.close(); again(); });
     fill(b.body, el('form', { onsubmit: act }, el('p', {}, w('user.roles.text', { name: person.displayName })), field('user.role', pick), problem, el('div.act', {}, go, el('button.btn', { type: 'button', onclick: b.close }, w('cancel')))));
   };

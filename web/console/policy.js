@@ -81,6 +81,9 @@ function effectWords(i, body) {
     i.byReason.length > 0 && el('p.hint', {}, w('effect.why') + ' ' + listed.format(i.byReason.map((r) => n('reason.count.' + r.code, r.passkeys)))),
     i.affected?.length > 0 && affectedList(i, body)];
 }
+// briefly is the effect in one line, beside the button.
+const briefly = ({ wouldLockOutAdministrators: out, passkeys: p, users: u }) => out ? tag(w('effect.lockOut'), '.bad') : p.stopWorking ? tag(n('effect.stop', p.stopWorking, { people: n('people', u.stopWorking) }), '.bad') : p.startWorking ? tag(n('effect.start', p.startWorking), '.ok') : tag(w('effect.none'), '.ok');
+
 function affectedList(i, body) {
   const csv = el('button.btn.small', { type: 'button' }, w('effect.csv')), slot = el('div');
   csv.addEventListener('click', doing(() => csv, slot, async () => {
@@ -89,7 +92,7 @@ function affectedList(i, body) {
     a.click();
     setTimeout(() => URL.revokeObjectURL(a.href), 60e3);
   }));
-  return el('details', {}, el('summary', {}, n('effect.show', i.affected.length)),
+  return el('details', {}, el('summary', {}, n('effect.show', i.passkeys.stopWorking + i.passkeys.startWorking)),
     el('ul.affected', {}, i.affected.slice(0, 50).map((a) => el('li', {},
       el('a', { href: '/admin/users/' + a.userId, target: '_blank' }, a.userPrincipalName), ' ',
       tag(w('effect.' + a.after), a.after === 'allowed' ? '.ok' : '.bad'),
@@ -108,9 +111,10 @@ const typedFrom = 50;
 function change({ title, form, body, lines, removing, saved }) {
   const b = box(title, true), slot = el('div');
   const go = el('button.btn.main', { type: 'submit' }, w('change.review'));
-  const effect = effectOf(body, (x) => { if (x.impact || x.failure || !body()) go.removeAttribute('aria-disabled'); else go.setAttribute('aria-disabled', 'true'); });
+  const brief = el('p.brief');
+  const effect = effectOf(body, (x) => { fill(brief, x.impact ? briefly(x.impact) : body() && !x.failure ? w('effect.asking') : ''); if (x.impact || x.failure || !body()) go.removeAttribute('aria-disabled'); else go.setAttribute('aria-disabled', 'true'); });
   const whole = el('form', {}, form(effect.refresh), el('section.impact', { 'aria-label': w('effect') }, el('h3', {}, w('effect')), effect.place), slot,
-    el('div.foot', {}, go, el('button.btn', { type: 'button', onclick: b.close }, w('cancel'))));
+    el('div.foot', {}, brief, go, el('button.btn', { type: 'button', onclick: b.shut }, w('cancel'))));
   whole.addEventListener('submit', (ev) => {
     ev.preventDefault();
     if (go.getAttribute('aria-disabled')) return;
@@ -147,7 +151,7 @@ function change({ title, form, body, lines, removing, saved }) {
     sent.addEventListener('submit', (ev) => {
       ev.preventDefault();
       wrong.hidden = many < typedFrom || typed.value.replace(/\D/g, '') === String(many);
-      if (!wrong.hidden) return typed.focus();
+      if (!wrong.hidden) { typed.focus(); return wrong.scrollIntoView({ block: 'nearest' }); }
       act();
     });
     fill(b.heading, w('change.review.title'));

@@ -90,7 +90,7 @@ function profileForm(p, k, { changed, targets, set }) {
   };
   showTargets(true);
   notes();
-  return [field('profile.name', name),
+  return [standing.filter((x) => x.message.includes('"' + p.name + '"')).map((x) => el('p.msg.warn', {}, x.message)), field('profile.name', name),
     el('fieldset', {}, el('legend', {}, w('profile.types')), check(bound, w('types.deviceBound'), el('span.mut', {}, w('types.deviceBound.hint'))), check(synced, w('types.synced'), el('span.mut', {}, w('types.synced.hint'))), none, typesHint),
     el('fieldset', {}, el('legend', {}, w('profile.attestation')), radio(attest, p.attestationEnforcement === 'registrationOnly', attestation(true), 'attestation.on'), radio(attest, p.attestationEnforcement !== 'registrationOnly', attestation(false), 'attestation.off'), note),
     el('fieldset', {}, el('legend', {}, w('profile.list')), check(enforced, w('profile.enforce')), listBody),
