@@ -36,7 +36,7 @@ function showSignIn(s) {
 function signInsPage() {
   const user = el('input', { type: 'search', value: query.get('user') ?? '', autocomplete: 'off', spellcheck: 'false' });
   const kind = el('select', {}, ['all', 'failed', 'success'].map((k) => el('option', { value: k, selected: query.get('result') === k }, w('signin.filter.' + k))));
-  const span = el('select', {}, ['1', '7', '30', '0'].map((d) => el('option', { value: d, selected: (query.get('days') ?? '0') === d }, w('signin.days.d' + d))));
+  const span = el('select', {}, [['1', 'day'], ['7', 'week'], ['30', 'month'], ['0', 'any']].map(([d, key]) => el('option', { value: d, selected: (query.get('days') ?? '0') === d }, w('signin.days.' + key))));
   const place = el('div');
   const show = (path) => load(place, async () => {
     const f = [];
