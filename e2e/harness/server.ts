@@ -111,9 +111,13 @@ export class Server {
   }
 
   // setupLink returns the one-time link that the server prints once it is ready.
-  async setupLink(): Promise<string> {
-    const found = await this.until(() => this.output.match(/https?:\/\/\S+\/setup\?\S+/)?.[0]);
-    if (!found) throw new Error(`no set-up link in what the server printed:\n${this.output}`);
+  async setupLink(): Promise<string> { return (await this.links('setup'))[0]!; }
+
+  // links returns the links to /what?link=… that the server prints once it is ready.
+  async links(what: 'setup' | 'enrol'): Promise<string[]> {
+    const pattern = new RegExp(`https?://\\S+/${what}\\?link=\\S+(?=\\s)`, 'g');
+    const found = await this.until(() => this.output.match(pattern) ?? undefined);
+    if (!found) throw new Error(`no link to /${what} in what the server printed:\n${this.output}`);
     return found;
   }
 

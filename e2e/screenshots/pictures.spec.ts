@@ -12,7 +12,7 @@ async function take(page: Page, name: string, size = desk): Promise<void> {
   await page.setViewportSize(size);
   for (const look of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme: look, reducedMotion: 'reduce' });
-    await page.screenshot({ path: `${folder}${name}${look === 'dark' ? '-dark' : ''}.png`, animations: 'disabled', caret: 'hide' });
+    await page.screenshot({ path: `${folder}${name}${look === 'dark' ? '-dark' : ''}.png`, fullPage: size === desk, animations: 'disabled', caret: 'hide' });
   }
   await page.emulateMedia({ colorScheme: 'light' });
 }
@@ -50,7 +50,7 @@ test('Security info', async ({ graph, grace, open }) => {
   await page.getByRole('link', { name: 'Create a passkey' }).click();
   await createPasskey(page, 'Blue key');
   await openSecurityInfo(page);
-  await take(page, 'security-info', { width: 1000, height: 900 });
+  await take(page, 'security-info');
   await take(page, 'security-info-phone', phone);
 });
 
