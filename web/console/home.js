@@ -44,7 +44,7 @@ async function needs() {
   if (one.length) out.push(attention('warn', n('home.admins.one', one.length, { names: nameList(one) }), '#administrators', 'home.admins.go'));
   if (admins.filter((a) => a.roles.includes('Global Administrator')).length < 2) out.push(attention('warn', w('home.admins.single'), '/admin/users', 'home.people.go'));
   if (!organisation.cardea.breakGlassGroup) out.push(attention('warn', w('home.breakGlass'), '/admin/settings/organisation', 'home.organisation.go'));
-  for (const x of impact?.warnings ?? []) out.push(attention('warn', x.message, '/admin/methods/passkey', 'home.off.go'));
+  for (const x of impact?.warnings ?? []) out.push(attention('warn', warning(x, policy), '/admin/methods/passkey', 'home.off.go'));
   for (const why of unseen) out.push(attention('note', w('home.unseen', { why })));
   return { out, impact, admins };
 }

@@ -9,6 +9,8 @@ function hush() { status.className = 'say'; fill(status); }
 // report shows what went wrong in place of what failed: the words of the API,
 // its request id, and a way on.
 function report(e, again) {
+  // A role that is missing is no fault, and trying again does not help.
+  if (e.status === 403) return el('div.msg', { role: 'alert' }, e.message);
   const parts = [el('p', {}, e.signIn ? w('trouble.signIn') : e.message)];
   if (e.id) parts.push(el('p.meta', {}, w('trouble.id') + ' ', el('code', {}, e.id), ' ', copyButton(e.id)));
   if (e.signIn) parts.push(el('p', {}, el('a', { href: '/signin?next=' + encodeURIComponent(location.pathname + location.search), target: '_blank' }, w('trouble.signIn.go'))));

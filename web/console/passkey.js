@@ -13,7 +13,7 @@ function passkeyPage() {
   const on = policy.state === 'enabled', own = policy.isSelfServiceRegistrationAllowed;
   const setting = (key, value, hint, act) => el('div.setting', {}, el('div', {}, el('h3', {}, w(key)), el('p', {}, tag(w(value ? 'on' : 'off'), value ? '.ok' : '.warn'), ' ', hint)), el('button.btn.small', { type: 'button', 'aria-label': w('setting.change', { name: w(key) }), onclick: act }, w(value ? 'switch.off' : 'switch.on')));
   return [
-    standing.length > 0 && el('ul.needs', {}, standing.map((x) => el('li.need.warn', {}, el('p', {}, x.message)))),
+    standing.length > 0 && el('ul.needs', {}, standing.map((x) => el('li.need.warn', {}, el('p', {}, warning(x))))),
     el('section', { 'aria-labelledby': 'h-set' }, el('h2', { id: 'h-set' }, w('passkeys.enable')),
       setting('setting.state', on, w(on ? 'setting.state.on' : 'setting.state.off'), () => toggle('state', on)),
       setting('setting.self', own, w(own ? 'setting.self.on' : 'warn.W7'), () => toggle('self', own)),

@@ -7,8 +7,14 @@ async function readPolicy() {
   const r = await send('GET', fido2);
   etag = r.headers.get('ETag');
   policy = await r.json();
-  standing = (await post(fido2 + '/cardea.previewChange', {})).warnings;
+  standing = (await allowed(post(fido2 + '/cardea.previewChange', {})))?.warnings ?? []; // readers may not preview
   await each(policy.includeTargets.concat(policy.excludeTargets), (t) => nameOf(t.targetType, t.id));
+}
+// warning is the API's words, with the name of the group they are about.
+function warning(x, doc = policy) {
+  const [list, id] = x.target.split('/'), t = /Targets$/.test(list) && doc[list].find((i) => i.id === id), who = el('span');
+  if (/Targets$/.test(list)) nameOf(t?.targetType ?? 'group', id).then((o) => fill(who, w('warn.about', { name: o.name }), ' '));
+  return [who, x.message];
 }
 const profileOf = (id) => policy.passkeyProfiles.find((p) => p.id === id);
 const isDefault = (p) => p.id === policy.defaultPasskeyProfile;
@@ -53,7 +59,7 @@ function effectOf(makeBody, told) {
     } catch (e) {
       if (e.name === 'AbortError') return;
       self.failure = e;
-      fill(place, report(e, run));
+      fill(place, report(e, e.status === 400 ? undefined : run));
     }
     place.removeAttribute('aria-busy');
     told(self);
@@ -76,7 +82,7 @@ function effectWords(i, body) {
   if (p.startWorking) line('good', n('effect.start', p.startWorking));
   line(p.stopWorking ? 'mild' : 'good', w('effect.keep', { n: p.total - p.stopWorking - p.startWorking, total: p.total }));
   if (i.notAttested?.passkeys) line('mild', n('effect.notAttested', i.notAttested.passkeys));
-  for (const x of i.warnings) if (!standing.some((s) => s.code === x.code && s.message === x.message)) line('warn', x.message);
+  for (const x of i.warnings) if (!standing.some((s) => s.code === x.code && s.message === x.message)) line('warn', warning(x));
   return [el('ul.effects', {}, out),
     i.byReason.length > 0 && el('p.hint', {}, w('effect.why') + ' ' + listed.format(i.byReason.map((r) => n('reason.count.' + r.code, r.passkeys)))),
     i.affected?.length > 0 && affectedList(i, body)];
@@ -119,7 +125,7 @@ function change({ title, form, body, lines, removing, saved }) {
     ev.preventDefault();
     if (go.getAttribute('aria-disabled')) return;
     if (!body()) return fill(slot, el('p.msg', { role: 'alert' }, w('change.nothing')));
-    if (effect.failure) return fill(slot, report(effect.failure));
+    if (effect.failure) return effect.place.scrollIntoView({ block: 'center' });
     fill(slot);
     review();
   });

@@ -42,7 +42,7 @@ async function editProfile(id, template) {
 }
 
 function profileForm(p, k, { changed, targets, set }) {
-  const name = el('input', { type: 'text', value: p.name, required: true, maxlength: '64', autocomplete: 'off', oninput: () => { p.name = name.value; changed(); } });
+  const name = el('input', { type: 'text', value: p.name, required: true, readonly: isDefault(p), maxlength: '64', autocomplete: 'off', oninput: () => { p.name = name.value; changed(); } });
   const tick = (type) => el('input', { type: 'checkbox', checked: has(p, type), onchange: () => { types(); changed(); } });
   const bound = tick('deviceBound'), synced = tick('synced');
   const typesHint = el('p.hint', { role: 'status' }), none = el('p.why', { role: 'alert', hidden: true }, w('profile.types.none'));
@@ -90,7 +90,7 @@ function profileForm(p, k, { changed, targets, set }) {
   };
   showTargets(true);
   notes();
-  return [standing.filter((x) => x.message.includes('"' + p.name + '"')).map((x) => el('p.msg.warn', {}, x.message)), field('profile.name', name),
+  return [standing.filter((x) => x.message.includes('"' + p.name + '"')).map((x) => el('p.msg.warn', {}, warning(x))), field('profile.name', name, isDefault(p) && w('profile.name.default')),
     el('fieldset', {}, el('legend', {}, w('profile.types')), check(bound, w('types.deviceBound'), el('span.mut', {}, w('types.deviceBound.hint'))), check(synced, w('types.synced'), el('span.mut', {}, w('types.synced.hint'))), none, typesHint),
     el('fieldset', {}, el('legend', {}, w('profile.attestation')), radio(attest, p.attestationEnforcement === 'registrationOnly', attestation(true), 'attestation.on'), radio(attest, p.attestationEnforcement !== 'registrationOnly', attestation(false), 'attestation.off'), note),
     el('fieldset', {}, el('legend', {}, w('profile.list')), check(enforced, w('profile.enforce')), listBody),
