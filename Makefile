@@ -36,7 +36,7 @@ test: ## install what is needed, then run every check and every test
 	@.ci/services $(MAKE) check test-go test-browser
 
 .PHONY: check
-check: fmt vet types layers links lock ## format, vet, types, import order, links: needs no service
+check: fmt vet types layers docs lock ## format, vet, types, import order, documents: needs no service
 
 .PHONY: test-go
 test-go: ## Go tests; PostgreSQL too if CARDEA_TEST_POSTGRES holds a DSN
@@ -89,9 +89,9 @@ types: node_modules/.package-lock.json
 layers:
 	$(GO) test ./internal/layers
 
-.PHONY: links
-links:
-	@node .ci/links.mjs
+.PHONY: docs
+docs:
+	$(GO) test ./docs
 
 # A lock file with download addresses would send everybody to our mirror.
 .PHONY: lock
