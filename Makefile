@@ -7,6 +7,7 @@ GO       := CGO_ENABLED=0 go
 FUZZTIME ?= 20s
 # SERVE holds further settings for `make run`, such as SERVE='--listen 127.0.0.1:9000'.
 SERVE    ?=
+BENCH    ?=
 
 .PHONY: help
 help: ## list the targets
@@ -59,7 +60,11 @@ take-screenshots: build node_modules/.package-lock.json
 	cd e2e && npx playwright test --config screenshots.config.ts
 
 .PHONY: bench
-bench: ## run the benchmarks of every package
+bench: build ## measure sign-ins on a real server, beside one P-256 verification (BENCH='-seconds 20')
+	@$(GO) run ./bench $(BENCH)
+
+.PHONY: microbench
+microbench: ## run the benchmarks of every package
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: fuzz
