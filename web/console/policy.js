@@ -117,17 +117,24 @@ const typedFrom = 50;
 function change({ title, form, body, lines, removing, saved }) {
   const b = box(title, true), slot = el('div');
   const go = el('button.btn.main', { type: 'submit' }, w('change.review'));
-  const brief = el('p.brief');
-  const effect = effectOf(body, (x) => { fill(brief, x.impact ? briefly(x.impact) : body() && !x.failure ? w('effect.asking') : ''); if (x.impact || x.failure || !body()) go.removeAttribute('aria-disabled'); else go.setAttribute('aria-disabled', 'true'); });
+  const brief = el('p.brief', { role: 'status' });
+  let wanted = false; // the review was asked for before its numbers were there
+  const effect = effectOf(body, (x) => {
+    fill(brief, x.impact ? briefly(x.impact) : body() && !x.failure ? w('effect.asking') : '');
+    go.removeAttribute('aria-disabled');
+    if (wanted && x.impact) review();
+    wanted = false;
+  });
   const whole = el('form', {}, form(effect.refresh), el('section.impact', { 'aria-label': w('effect') }, el('h3', {}, w('effect')), effect.place), slot,
     el('div.foot', {}, brief, go, el('button.btn', { type: 'button', onclick: b.shut }, w('cancel'))));
   whole.addEventListener('submit', (ev) => {
     ev.preventDefault();
-    if (go.getAttribute('aria-disabled')) return;
     if (!body()) return fill(slot, el('p.msg', { role: 'alert' }, w('change.nothing')));
     if (effect.failure) return effect.place.scrollIntoView({ block: 'center' });
     fill(slot);
-    review();
+    if (effect.impact) return review();
+    wanted = true;
+    go.setAttribute('aria-disabled', 'true');
   });
   whole.addEventListener('input', () => { b.d.dataset.dirty = '1'; });
   b.d.addEventListener('cancel', (ev) => { if (b.d.dataset.dirty && body() && !confirm(w('change.leave'))) ev.preventDefault(); });
