@@ -91,7 +91,6 @@ func run(workers, people int, length time.Duration, dsn, binary string) error {
 	if err != nil {
 		return err
 	}
-	a.print("(a) sign-in", floor)
 	b, err := measure(world, server, workers, length, signInWithToken)
 	if err != nil {
 		return err
