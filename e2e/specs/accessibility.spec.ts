@@ -5,7 +5,7 @@ import { expectAccessible } from '../harness/accessibility.ts';
 import { ada, createPasskey, enterPass, heading, openSecurityInfo, signInByButton } from '../harness/journeys.ts';
 import { expect, test } from '../harness/test.ts';
 
-test.setTimeout(240_000);
+test.setTimeout(480_000);
 
 test('set-up, step by step', async ({ server, open }) => {
   const { page } = await open({ authenticator: 'device', bypassCSP: true });

@@ -34,13 +34,9 @@ test('code with PKCE, claims, user info, refresh, and the reuse of a refresh tok
   expect(second.refresh_token).not.toBe(tokens.refresh_token);
   expect(second.claims()?.sub).toBe(claims.sub);
 
-  await test.step('an answer that was lost is repeated once more, with the same token', async () => {
-    expect((await oidc.refreshTokenGrant(app.config, tokens.refresh_token!)).refresh_token).toBe(second.refresh_token);
-  });
-  await test.step('the first one after the second was used: somebody stole it, so the family ends', async () => {
-    const third = await oidc.refreshTokenGrant(app.config, second.refresh_token!);
+  await test.step('the first one comes again: somebody copied it, so the family ends', async () => {
     await expect(oidc.refreshTokenGrant(app.config, tokens.refresh_token!)).rejects.toMatchObject({ error: 'invalid_grant' });
-    await expect(oidc.refreshTokenGrant(app.config, third.refresh_token!)).rejects.toMatchObject({ error: 'invalid_grant' });
+    await expect(oidc.refreshTokenGrant(app.config, second.refresh_token!)).rejects.toMatchObject({ error: 'invalid_grant' });
   });
 });
 

@@ -84,8 +84,9 @@ test('nobody gets in without a session, and no other site gets a token', async (
 });
 
 test('accessible, and no wider than a phone', async ({ admin, graph, grace, open }) => {
-  test.setTimeout(240_000);
+  test.setTimeout(480_000);
   await graph.pass(grace);
+  const group = await graph.call<{ id: string }>('POST', '/groups', { displayName: 'Sales', mailEnabled: false, mailNickname: 'sales', securityEnabled: true });
   const { page } = await open({ authenticator: 'none', bypassCSP: true, storageState: await admin.context.storageState() });
   const look = async (what: string) => {
     await expect(page.locator('[aria-busy]')).toHaveCount(0);
@@ -94,7 +95,7 @@ test('accessible, and no wider than a phone', async ({ admin, graph, grace, open
     await expectNoSidewaysScroll(page);
     await page.setViewportSize({ width: 1280, height: 720 });
   };
-  for (const path of ['/admin', '/admin/methods/passkey', '/admin/users', `/admin/users/${grace.id}`, '/admin/groups', '/admin/logs/sign-ins', '/admin/settings/organisation']) {
+  for (const path of ['/admin', '/admin/methods/passkey', '/admin/users', `/admin/users/${grace.id}`, '/admin/groups', `/admin/groups/${group.id}`, '/admin/logs/sign-ins', '/admin/settings/organisation']) {
     await page.goto(path);
     await look(path);
   }
@@ -106,4 +107,9 @@ test('accessible, and no wider than a phone', async ({ admin, graph, grace, open
   await look('editor of a profile');
   await page.getByRole('button', { name: 'Review changes' }).click();
   await look('review');
+  await page.goto(`/admin/users/${grace.id}`);
+  await page.getByRole('button', { name: 'Enrolment link' }).click();
+  await page.getByRole('button', { name: 'Make link' }).click();
+  await expect(page.getByRole('dialog', { name: `Enrolment link for ${grace.displayName}` })).toBeVisible();
+  await look('enrolment link');
 });
