@@ -103,7 +103,7 @@ func explainPasskeys(x *call, u map[string]any, _ []string) error {
 			targets, _ := p["through"].([]any)
 			for _, t := range targets {
 				if t, ok := t.(map[string]any); ok {
-					through = append(through, text(t, "id"))
+					through = append(through, x.targetName(text(t, "id")))
 				}
 			}
 			x.say("Profile %q applies through %s.", text(p, "name"), strings.Join(through, ", "))

@@ -65,11 +65,20 @@ func userCommand(a *admin) *cobra.Command {
 		return x.printOne(full, userColumns...)
 	})
 
+	var groups []string
 	create := personVerb(a, "create USER", "Add a person; a passkey comes later, with tap issue or enrol-link", "  cardea user create ada@contoso.com --name \"Ada Lovelace\"",
 		func(x *call, typed string, body map[string]any) error {
 			body["userPrincipalName"] = typed
 			if body["displayName"] == nil {
 				body["displayName"] = typed
+			}
+			var in []map[string]any
+			for _, name := range groups { // all of them exist, or nothing happens
+				g, err := x.group(name)
+				if err != nil {
+					return err
+				}
+				in = append(in, g)
 			}
 			if x.dryRun {
 				x.say("Would create %s.", typed)
@@ -79,9 +88,15 @@ func userCommand(a *admin) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			for _, g := range in {
+				if _, err := x.send("POST", "/v1.0/groups/"+text(g, "id")+"/members/$ref", map[string]any{"@odata.id": x.client.server + "/v1.0/directoryObjects/" + text(u, "id")}); err != nil {
+					return err
+				}
+			}
 			x.say("Created.   Next: cardea tap issue %s", typed)
 			return x.printOne(u, column{"USER", "userPrincipalName"}, column{"NAME", "displayName"}, column{"ID", "id"})
 		})
+	create.Flags().StringSliceVar(&groups, "group", nil, "also make the person a member of these groups")
 	update := personVerb(a, "update USER", "Change a person", "  cardea user update ada --department Engineering", func(x *call, typed string, body map[string]any) error {
 		if len(body) == 0 {
 			return usage{fmt.Errorf("say what to change, e.g. --department; see cardea user update --help")}

@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"cardea/internal/directory"
+	"cardea/internal/mds"
 )
 
 const passkeyPolicyPath = "/v1.0/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/fido2"
@@ -86,7 +89,7 @@ func (x *call) changePolicy(p passkeyPolicy, done string, args ...any) error {
 		return err
 	}
 	for _, w := range h.Values("Warning") {
-		x.say("Warning: %s", w)
+		x.say("Warning: %s", strings.Trim(strings.TrimPrefix(w, "299 cardea "), `"`))
 	}
 	x.say(done, args...)
 	return nil
@@ -131,7 +134,7 @@ func profileCommand(a *admin) *cobra.Command {
 			assigned := []any{}
 			for _, t := range p.IncludeTargets {
 				if slices.Contains(t.AllowedPasskeyProfiles, q.ID) {
-					assigned = append(assigned, t.ID)
+					assigned = append(assigned, x.targetName(t.ID))
 				}
 			}
 			row["assigned"] = assigned
@@ -160,7 +163,7 @@ func profileCommand(a *admin) *cobra.Command {
 		}
 		return x.printOne(rows(x, p)[i], columns...)
 	})
-	create := profileVerb(a, "create NAME", "Add a profile", "  cardea profile create \"Security keys\" --types deviceBound --attestation required", func(x *call, p passkeyPolicy, typed string, set func(*passkeyProfile) error) error {
+	create := profileVerb(a, "create NAME", "Add a profile", "  cardea profile create \"Security keys\" --types device-bound --attestation", func(x *call, p passkeyPolicy, typed string, set func(*passkeyProfile) error) error {
 		q := passkeyProfile{Name: typed, PasskeyTypes: "deviceBound,synced", AttestationEnforcement: "disabled", KeyRestrictions: keyRestrictions{EnforcementType: "block", AaGuids: []string{}}}
 		if err := set(&q); err != nil {
 			return err
@@ -236,7 +239,10 @@ func profileVerb(a *admin, use, short, example string, run func(x *call, p passk
 				q.Name = name
 			}
 			if types != "" {
-				q.PasskeyTypes = types
+				q.PasskeyTypes = strings.ReplaceAll(types, "device-bound", "deviceBound")
+			}
+			if err := errors.Join(models(allow), models(block)); err != nil {
+				return err
 			}
 			switch attestation {
 			case "":
@@ -254,21 +260,72 @@ func profileVerb(a *admin, use, short, example string, run func(x *call, p passk
 			case anyModel:
 				q.KeyRestrictions.IsEnforced = false
 			case len(allow) > 0:
-				q.KeyRestrictions = keyRestrictions{true, "allow", allow}
+				q.KeyRestrictions = keyRestrictions{true, "allow", aaguids(allow)}
 			case len(block) > 0:
-				q.KeyRestrictions = keyRestrictions{true, "block", block}
+				q.KeyRestrictions = keyRestrictions{true, "block", aaguids(block)}
 			}
 			return nil
 		})
 	})
 	f := c.Flags()
-	f.StringVar(&types, "types", "", "deviceBound, synced, or both with a comma")
-	f.StringVar(&attestation, "attestation", "", "required or off")
-	f.StringSliceVar(&allow, "allow", nil, "only these models, by AAGUID")
-	f.StringSliceVar(&block, "block", nil, "any but these models, by AAGUID")
+	f.StringVar(&types, "types", "", "device-bound, synced, or both with a comma")
+	f.StringVar(&attestation, "attestation", "", "required or off; alone it means required")
+	f.Lookup("attestation").NoOptDefVal = "required"
+	f.StringSliceVar(&allow, "allow", nil, "only these providers or models, by name or AAGUID")
+	f.StringSliceVar(&block, "block", nil, "any but these providers or models, by name or AAGUID")
 	f.BoolVar(&anyModel, "any-model", false, "no list of models")
 	f.StringVar(&name, "name", "", "another name")
 	return c
+}
+
+// targetName is a target in words: a role, a group or a person by name. One
+// that cannot be read any more is its id.
+func (x *call) targetName(id string) string {
+	if id == "all_users" {
+		return "all users"
+	}
+	if name := directory.RoleName(id); name != "" {
+		return name
+	}
+	for _, path := range []string{"/v1.0/groups/", "/v1.0/users/"} {
+		if o, err := x.get(path + id); err == nil {
+			return text(o, "displayName")
+		}
+	}
+	return id
+}
+
+// models checks that every name is a provider we know or an AAGUID.
+func models(names []string) error {
+	for _, n := range names {
+		if aaguids([]string{n}) == nil {
+			var known []string
+			for _, p := range mds.Providers() {
+				known = append(known, p.Name)
+			}
+			return usage{fmt.Errorf("%q is neither an AAGUID nor a provider; the providers are %s", n, strings.Join(known, ", "))}
+		}
+	}
+	return nil
+}
+
+// aaguids gives the AAGUIDs of models named by AAGUID or by provider; a
+// provider may have several.
+func aaguids(names []string) (out []string) {
+	for _, n := range names {
+		if a, err := mds.ParseAAGUID(n); err == nil {
+			out = append(out, mds.FormatAAGUID(a))
+			continue
+		}
+		for _, p := range mds.Providers() {
+			if strings.EqualFold(p.Name, n) {
+				for _, m := range p.Members {
+					out = append(out, mds.FormatAAGUID(m.AAGUID))
+				}
+			}
+		}
+	}
+	return out
 }
 
 // targetVerb is a verb about a profile and people: --group, --role or --all-users.
