@@ -163,7 +163,7 @@ func profileCommand(a *admin) *cobra.Command {
 		}
 		return x.printOne(rows(x, p)[i], columns...)
 	})
-	create := profileVerb(a, "create NAME", "Add a profile", "  cardea profile create \"Security keys\" --types device-bound --attestation", func(x *call, p passkeyPolicy, typed string, set func(*passkeyProfile) error) error {
+	create := profileVerb(a, "create NAME", "Add a profile", "  cardea profile create \"Security keys\" --types device-bound --attestation required", func(x *call, p passkeyPolicy, typed string, set func(*passkeyProfile) error) error {
 		q := passkeyProfile{Name: typed, PasskeyTypes: "deviceBound,synced", AttestationEnforcement: "disabled", KeyRestrictions: keyRestrictions{EnforcementType: "block", AaGuids: []string{}}}
 		if err := set(&q); err != nil {
 			return err
@@ -269,8 +269,7 @@ func profileVerb(a *admin, use, short, example string, run func(x *call, p passk
 	})
 	f := c.Flags()
 	f.StringVar(&types, "types", "", "device-bound, synced, or both with a comma")
-	f.StringVar(&attestation, "attestation", "", "required or off; alone it means required")
-	f.Lookup("attestation").NoOptDefVal = "required"
+	f.StringVar(&attestation, "attestation", "", "required or off")
 	f.StringSliceVar(&allow, "allow", nil, "only these providers or models, by name or AAGUID")
 	f.StringSliceVar(&block, "block", nil, "any but these providers or models, by name or AAGUID")
 	f.BoolVar(&anyModel, "any-model", false, "no list of models")
