@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -76,7 +77,7 @@ func explain(w io.Writer, err error) int {
 		return exitFailed
 	}
 	fmt.Fprintln(w, "cardea:", err)
-	if _, ok := errors.AsType[usage](err); ok {
+	if _, ok := errors.AsType[usage](err); ok || strings.HasPrefix(err.Error(), "unknown command") { // cobra has no type for it
 		return exitUsage
 	}
 	return exitFailed

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,7 +18,7 @@ import (
 
 // serverCommands run on the server's machine, on its database directly.
 func serverCommands() []*cobra.Command {
-	return []*cobra.Command{serveCommand(), demoCommand(), bootstrapCommand(), backupCommand(), restoreCommand(), configCommand(), keyCommand(), metadataCommand()}
+	return []*cobra.Command{serveCommand(), demoCommand(), bootstrapCommand(), backupCommand(), restoreCommand(), configCommand(), keyCommand(), metadataCommand(), versionCommand()}
 }
 
 // settings adds a flag per setting; the environment gives the defaults.
@@ -88,6 +89,28 @@ func demoCommand() *cobra.Command {
 		}
 		defer s.Close()
 		return s.Run(c.Context(), func() error { return s.GreetDemo(c.Context(), c.OutOrStdout()) })
+	}
+	return c
+}
+
+func versionCommand() *cobra.Command {
+	c := &cobra.Command{Use: "version", Short: "Say which build this is", Args: noArguments}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		info, ok := debug.ReadBuildInfo()
+		if !ok {
+			return errors.New("this build carries no information about itself")
+		}
+		revision := "unknown revision"
+		for _, s := range info.Settings {
+			switch {
+			case s.Key == "vcs.revision":
+				revision = s.Value
+			case s.Key == "vcs.modified" && s.Value == "true":
+				revision += ", with changes"
+			}
+		}
+		_, err := fmt.Fprintf(c.OutOrStdout(), "cardea %s (%s), %s\n", info.Main.Version, revision, info.GoVersion)
+		return err
 	}
 	return c
 }
