@@ -44,11 +44,17 @@ func (a Access) allow(c *Caller, self bool) error {
 		}
 		return nil
 	}
-	if !c.hasRole(a.Roles) {
+	if !holds(c.Roles, a.Roles) {
+		if holds(c.Unproved, a.Roles) {
+			return errOneFactor
+		}
 		return denied("This needs the role %s. Ask an administrator to assign it, or to do this for you.", directory.RoleName(a.Roles[0]))
 	}
 	return nil
 }
+
+// errOneFactor is for an administrator whose token comes from a password alone.
+var errOneFactor = problem.New(problem.Unauthenticated, "ngcMfaRequired", "Administration needs a strong sign-in. Sign in again with a passkey, then repeat the call with the new token.")
 
 func denied(format string, args ...any) error {
 	return problem.New(problem.Forbidden, "authorizationRequestDenied", format, args...)
@@ -73,10 +79,10 @@ func (c *Caller) hasScope(any []string) bool {
 	return slices.ContainsFunc(c.Scopes, func(have string) bool { return containsFold(any, have) })
 }
 
-// hasRole reports whether a person holds any of the roles. A Global
+// holds reports whether any of the roles is among those of a person. A Global
 // Administrator holds them all.
-func (c *Caller) hasRole(any []string) bool {
-	return slices.ContainsFunc(c.Roles, func(have string) bool {
+func holds(roles, any []string) bool {
+	return slices.ContainsFunc(roles, func(have string) bool {
 		return have == directory.GlobalAdministrator || slices.Contains(any, have)
 	})
 }

@@ -28,7 +28,8 @@ type Caller struct {
 	Guest       bool     // the person is a guest
 	Scopes      []string // delegated permissions of the token
 	Permissions []string // application permissions of the token
-	Roles       []string // template ids of the person's directory roles, read now
+	Roles       []string // template ids of the person's directory roles, read now; none without a multifactor proof
+	Unproved    []string // the roles, if the proof behind the token is of one factor: they count after a better one
 	AppID       string
 	AppName     string
 	SessionID   string    // the browser session behind the token, "" if none
@@ -125,6 +126,9 @@ func (a *api) authenticate(ctx context.Context, h http.Header) (*Caller, error) 
 	}
 	c.UserID, c.Name, c.UPN, c.Guest = u.ID, u.DisplayName, u.UserPrincipalName, u.UserType == "Guest"
 	c.Roles, err = directory.RolesOf(ctx, a.DB, u.ID)
+	if !slices.Contains(cl.Methods, session.MethodMFA) {
+		c.Roles, c.Unproved = nil, c.Roles
+	}
 	for scope := range strings.FieldsSeq(cl.Scope) {
 		scope = scope[strings.LastIndexByte(scope, '/')+1:] // "https://host/User.Read" is User.Read (WC-31)
 		if app == nil || app.Grants(scope) {

@@ -54,9 +54,16 @@ type api struct {
 	routes []route
 }
 
-// New returns the API. It answers every path it is mounted on, "/v1.0/" and
-// "/beta/".
+// New returns the API. It answers every path that it Owns.
 func New(c Config) http.Handler { return newAPI(c) }
+
+// Owns reports whether a path is the API's, whatever comes below: the server
+// asks before its own routes, so that odd slashes and dots get the API's JSON
+// and neither a redirect nor a page.
+func Owns(path string) bool {
+	version, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return strings.EqualFold(version, "v1.0") || strings.EqualFold(version, "beta")
+}
 
 func newAPI(c Config) *api {
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")

@@ -51,7 +51,7 @@ func groups() []resource {
 				return out, err
 			},
 			Update: func(c *Call, change func(*directory.Group) error) (out directory.Group, err error) {
-				err = c.write(func(q db.Querier) (err error) {
+				err = c.guarded(func(q db.Querier) (err error) {
 					if out, err = directory.UpdateGroup(c.Context, q, c.Actor, c.Now, c.Params["group"], change); err != nil {
 						return err
 					}
@@ -60,7 +60,7 @@ func groups() []resource {
 				return out, err
 			},
 			Delete: func(c *Call) error {
-				return c.write(func(q db.Querier) error {
+				return c.guarded(func(q db.Querier) error {
 					return directory.DeleteGroup(c.Context, q, c.Actor, c.Now, c.Params["group"])
 				})
 			},
@@ -77,12 +77,12 @@ func groups() []resource {
 			if err != nil {
 				return Answer{}, err
 			}
-			return Answer{Status: http.StatusNoContent}, c.write(func(q db.Querier) error {
+			return Answer{Status: http.StatusNoContent}, c.guarded(func(q db.Querier) error {
 				return directory.AddMember(c.Context, q, c.Actor, c.Now, directory.Membership{GroupID: c.Params["group"], MemberID: id})
 			})
 		}},
 		route{Method: "DELETE", Path: members + "/{member}/$ref", Access: writeMembers, Run: func(c *Call) (Answer, error) {
-			return Answer{Status: http.StatusNoContent}, c.write(func(q db.Querier) error {
+			return Answer{Status: http.StatusNoContent}, c.guarded(func(q db.Querier) error {
 				return directory.RemoveMember(c.Context, q, c.Actor, c.Now, directory.Membership{GroupID: c.Params["group"], MemberID: strings.ToLower(c.Params["member"])})
 			})
 		}},

@@ -113,7 +113,7 @@ func (w *world) scopes() string {
 // token makes an access token: for a person of the cast with every scope, for
 // "robot" with every permission, for "nobody" and "weak" with none.
 func (w *world) token(who string) string {
-	c := map[string]any{"aud": Audience, "iat": w.now.Unix(), "nbf": w.now.Unix(), "exp": w.now.Add(time.Hour).Unix(), "appid": application.CLIAppID}
+	c := map[string]any{"aud": Audience, "iat": w.now.Unix(), "nbf": w.now.Unix(), "exp": w.now.Add(time.Hour).Unix(), "appid": application.CLIAppID, "amr": []string{"fido", "mfa"}}
 	switch who {
 	case "robot":
 		c["idtyp"], c["roles"], c["appid"], c["oid"] = "app", []string{"all"}, w.app.AppID, w.app.ID

@@ -45,7 +45,7 @@ func methods() []resource {
 				return oath.Get(c.Context, c.DB, oath.Which{UserID: u.ID, ID: c.Params["code"]})
 			},
 			Delete: func(c *Call) error {
-				return c.write(func(q db.Querier) error {
+				return c.guarded(func(q db.Querier) error {
 					u, err := c.reachable(q)
 					if err != nil {
 						return err

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 
+	"cardea/internal/db"
 	"cardea/internal/problem"
 )
 
@@ -28,7 +29,7 @@ func parsePath(escaped string) (path, error) {
 	escaped = strings.TrimSuffix(strings.TrimPrefix(escaped, "/"), "/") // one trailing slash is allowed (WC-6)
 	for part := range strings.SplitSeq(escaped, "/") {
 		text, err := url.PathUnescape(part)
-		if err != nil || text == "" || len(p.segments) >= maxSegments || strings.ContainsRune(text, 0) {
+		if err != nil || text == "" || len(p.segments) >= maxSegments || !db.Storable(text) {
 			return path{}, bad
 		}
 		open := strings.IndexByte(text, '(')
@@ -139,6 +140,9 @@ func parseQuery(raw string, beta bool) (url.Values, error) {
 	}
 	out := url.Values{}
 	for name, values := range sent {
+		if !db.Storable(name) || !db.Storable(values[0]) {
+			return nil, problem.New(problem.Invalid, "badQuery", "The query string holds the character NUL, or is not UTF-8. Look at its percent signs.")
+		}
 		name = strings.ToLower(strings.TrimSpace(name))
 		if beta && options[name] {
 			name = "$" + name

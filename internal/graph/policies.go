@@ -172,7 +172,7 @@ func patchConfiguration(c *Call) (Answer, error) {
 	if err := checkType(c, id); err != nil {
 		return Answer{}, err
 	}
-	return Answer{Status: http.StatusNoContent}, c.write(func(q db.Querier) (err error) {
+	return Answer{Status: http.StatusNoContent}, c.guarded(func(q db.Querier) (err error) {
 		if id == directory.MethodAccessPass {
 			_, err = accesspass.UpdatePolicy(c.Context, q, c.Actor, c.Now, func(p *accesspass.Policy) error {
 				if err := c.ifMatch(versionETag(p.Version)); err != nil {
@@ -230,7 +230,7 @@ func resetConfiguration(c *Call) (Answer, error) {
 		e.Reset = true
 		return c.changed(e)
 	}
-	return Answer{Status: http.StatusNoContent}, c.write(func(q db.Querier) error {
+	return Answer{Status: http.StatusNoContent}, c.guarded(func(q db.Querier) error {
 		if id == directory.MethodAccessPass {
 			return accesspass.ResetPolicy(c.Context, q, c.Actor, c.Now)
 		}

@@ -6,7 +6,6 @@ import (
 
 	"cardea/internal/db"
 	"cardea/internal/directory"
-	"cardea/internal/passkey"
 	"cardea/internal/problem"
 )
 
@@ -91,13 +90,8 @@ func roles() []resource {
 			if err != nil {
 				return Answer{}, err
 			}
-			user := strings.ToLower(c.Params["member"])
-			return Answer{Status: http.StatusNoContent}, c.write(func(q db.Querier) error {
-				if r.ID == directory.GlobalAdministrator { // DO-18
-					if err := c.keeper.GuardAdministrators(c.Context, q, passkey.Without{UserID: user}); err != nil {
-						return err
-					}
-				}
+			user := strings.ToLower(c.Params["member"])                                       // an object id or a user name
+			return Answer{Status: http.StatusNoContent}, c.guarded(func(q db.Querier) error { // DO-18
 				return directory.UnassignRole(c.Context, q, c.Actor, c.Now, directory.RoleAssignment{UserID: user, RoleID: r.ID})
 			})
 		}},

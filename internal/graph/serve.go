@@ -54,6 +54,14 @@ type Call struct {
 // write runs f in one transaction.
 func (c *Call) write(f func(q db.Querier) error) error { return c.DB.Write(c.Context, f) }
 
+// guarded is write for a change after which some Global Administrator must
+// still be able to sign in (PK-42, DO-18).
+func (c *Call) guarded(f func(q db.Querier) error) error {
+	return c.write(func(q db.Querier) error {
+		return c.keeper.Guard(c.Context, q, func() error { return f(q) })
+	})
+}
+
 // decode reads the JSON body into v.
 func (c *Call) decode(v any) error {
 	if err := json.Unmarshal(c.Body, v); err != nil {
@@ -150,7 +158,7 @@ func (a *api) answer(c *Call, w http.ResponseWriter, r *http.Request) (answer An
 		return answer, "ResourceNotFound", err
 	}
 	if err := rt.Access.allow(caller, c.Self); err != nil {
-		return answer, "", err
+		return answer, "", c.freshly(err)
 	}
 	if c.Body, err = readBody(w, r); err != nil {
 		return answer, "", err
@@ -249,6 +257,9 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		if json.Unmarshal(body, &inner) == nil {
 			body = []byte(inner)
 		}
+	}
+	if !db.StorableJSON(body) {
+		return nil, problem.New(problem.Invalid, "badRequest", "A text in the body holds the character NUL. Leave it out.")
 	}
 	return body, nil
 }

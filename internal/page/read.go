@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"cardea/internal/db"
 	"cardea/internal/problem"
 )
 
@@ -16,14 +18,21 @@ import (
 const MaxBody = 64 << 10
 
 // ReadJSON reads the whole body as one JSON value into v, a pointer to a
-// struct. Unknown members, a second value, more than MaxBody bytes and any
-// content type but application/json are refused. The content type matters for
+// struct. Unknown members, a second value, a NUL, more than MaxBody bytes and
+// any content type but application/json are refused. The content type matters for
 // safety too: other sites cannot send it without asking first.
 func ReadJSON(r *http.Request, v any) error {
 	if mediaType(r) != "application/json" {
 		return problem.New(problem.Invalid, "contentTypeInvalid", "Send the request as application/json.")
 	}
-	d := json.NewDecoder(io.LimitReader(r.Body, MaxBody+1))
+	text, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
+	if err != nil {
+		return badBody(err)
+	}
+	if !db.StorableJSON(text) {
+		return badBody(errText)
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
 		return badBody(err)
@@ -43,8 +52,17 @@ func ReadForm(r *http.Request) (url.Values, error) {
 	if err := r.ParseForm(); err != nil {
 		return nil, badBody(err)
 	}
+	for _, values := range r.PostForm {
+		for _, v := range values {
+			if !db.Storable(v) {
+				return nil, badBody(errText)
+			}
+		}
+	}
 	return r.PostForm, nil
 }
+
+var errText = errors.New("the text is not UTF-8, or holds a NUL")
 
 func mediaType(r *http.Request) string {
 	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))

@@ -28,6 +28,9 @@ func (k *Keeper) GuardAdministrators(ctx context.Context, q db.Querier, w Withou
 		return err
 	}
 	policy := Compile(c)
+	if err := k.oneByOne(ctx, q); err != nil {
+		return err
+	}
 	able, err := k.ableAdministrators(ctx, q, policy, w)
 	if err != nil || able > 0 {
 		return err
@@ -38,6 +41,46 @@ func (k *Keeper) GuardAdministrators(ctx context.Context, q db.Querier, w Withou
 	return errLockOut
 }
 
+// Guard runs change, which may take away anything, and refuses it like
+// GuardAdministrators if no Global Administrator could sign in afterwards. It
+// is for changes whose effect only the database can tell: members of groups,
+// policies of other methods.
+func (k *Keeper) Guard(ctx context.Context, q db.Querier, change func() error) error {
+	if err := k.oneByOne(ctx, q); err != nil {
+		return err
+	}
+	able := func() (int, error) {
+		c, _, err := readPolicy(ctx, q)
+		if err != nil {
+			return 0, err
+		}
+		return k.ableAdministrators(ctx, q, Compile(c), Without{})
+	}
+	before, err := able()
+	if err != nil {
+		return err
+	}
+	if err := change(); err != nil || before == 0 {
+		return err
+	}
+	if after, err := able(); err != nil || after > 0 {
+		return err
+	}
+	return errLockOut
+}
+
+// oneByOne makes transactions that guard wait for one another, so that two
+// administrators who remove each other at the same moment do not both succeed.
+// Setting a column to itself locks the rows on PostgreSQL; SQLite has one
+// writer anyway. A look beforehand locks nothing.
+func (k *Keeper) oneByOne(ctx context.Context, q db.Querier) error {
+	if _, looks := q.(*db.DB); looks {
+		return nil
+	}
+	_, err := q.ExecContext(ctx, `UPDATE role_assignments SET role_id = role_id WHERE role_id = $1`, directory.GlobalAdministrator)
+	return err
+}
+
 var errLockOut = problem.New(problem.Invalid, "wouldLockOutAdministrators",
 	"After this no Global Administrator could sign in any more. Give another Global Administrator a passkey that the policy allows first.")
 
@@ -46,6 +89,9 @@ func isLockOut(err error) bool { return problem.CodeOf(err) == errLockOut.Code }
 // guardPolicy is GuardAdministrators for a change of the policy. forced reports
 // that only force let it pass.
 func (k *Keeper) guardPolicy(ctx context.Context, q db.Querier, before, after *Snapshot, force bool) (forced bool, err error) {
+	if err := k.oneByOne(ctx, q); err != nil {
+		return false, err
+	}
 	able, err := k.ableAdministrators(ctx, q, after, Without{})
 	if err != nil || able > 0 {
 		return false, err

@@ -30,8 +30,6 @@ func (s *Server) edges() (http.Handler, error) {
 	}
 	api := graph.New(graph.Config{DB: s.DB, FirstParty: []string{console.ClientID}, Ring: s.ring, Now: s.now, PublicURL: s.k.PublicURL, Log: s.log, Applications: s.apps, Hasher: s.hasher, Keeper: s.Keeper, SendLink: s.linkSender()})
 	mux := http.NewServeMux()
-	mux.Handle("/v1.0/", api)
-	mux.Handle("/beta/", api)
 	mux.Handle(page.StaticPath, s.pages.Static())
 	dress := func(ctx context.Context) error { return s.brand.refresh(ctx, s.DB, s.pages) }
 	signin.New(signin.Config{DB: s.DB, Ring: s.ring, Pages: s.pages, Keeper: s.Keeper, Hasher: s.hasher, Now: s.now, PublicURL: s.k.PublicURL,
@@ -46,6 +44,10 @@ func (s *Server) edges() (http.Handler, error) {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if op.Owns(r.URL.Path) {
 			op.ServeHTTP(w, r)
+			return
+		}
+		if graph.Owns(r.URL.Path) {
+			api.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)

@@ -256,8 +256,9 @@ func errGrant(code, format string, args ...any) error {
 	return problem.New(problem.Invalid, code, format, args...)
 }
 
-// splitToken takes "<id>.<secret>" apart.
+// splitToken takes "<id>.<secret>" apart. What has other characters than ours
+// reaches no database: PostgreSQL fails on some of them.
 func splitToken(token string) (id, secret string, ok bool) {
 	id, secret, ok = strings.Cut(token, ".")
-	return id, secret, ok && len(id) == 36 && len(secret) == 43
+	return id, secret, ok && len(id) == 36 && strings.Trim(id, "0123456789abcdef-") == "" && len(secret) == 43
 }
