@@ -126,6 +126,31 @@ func TestLockOut_regression(t *testing.T) {
 		}
 		w.do(400, "DELETE", "/v1.0/users/"+w.ids["admin"], "robot", "")
 		w.do(200, "GET", "/v1.0/groups/"+keys, "admin", "")
+
+		// Password and code do as well, so their policies are guarded too.
+		if err := d.Write(t.Context(), func(q db.Querier) error {
+			for _, text := range []string{`INSERT INTO passwords (user_id, hash, changed_at) VALUES ($1, 'x', 0)`,
+				`INSERT INTO oath_tokens (id, user_id, display_name, secret, created_at) VALUES ('01a20e44-6f29-7275-8fca-c77e80a0b2bc', $1, 'Phone', '', 0)`} {
+				if _, err := q.ExecContext(t.Context(), text, w.ids["admin"]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		configs := strings.TrimSuffix(fido2, "fido2")
+		w.do(204, "PATCH", configs+"Password", "admin", `{"state":"enabled"}`)
+		w.do(204, "PATCH", configs+"SoftwareOath", "admin", `{"state":"enabled"}`)
+		w.do(204, "PATCH", fido2, "admin", `{"state":"disabled"}`)
+		for _, method := range []string{"Password", "SoftwareOath"} {
+			w.do(400, "PATCH", configs+method, "admin", `{"state":"disabled"}`)
+			w.do(400, "PATCH", configs+method, "admin", `{"excludeTargets":[{"targetType":"group","id":"`+keys+`"}]}`)
+			w.do(400, "DELETE", configs+method, "admin", "")
+		}
+		w.do(400, "DELETE", "/v1.0/me/authentication/softwareOathMethods/01a20e44-6f29-7275-8fca-c77e80a0b2bc", "admin", "")
+		w.do(204, "PATCH", fido2, "admin", `{"state":"enabled"}`)
+
 		w.do(204, "POST", "/v1.0/groups/"+inner+"/members/$ref", "admin", ref(w.ids["ada"])) // somebody else: nothing is lost
 		w.do(204, "DELETE", "/v1.0/groups/"+inner, "admin", "")
 	})

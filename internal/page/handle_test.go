@@ -227,6 +227,8 @@ func TestReadJSON(t *testing.T) {
 		{"no type", "", `{}`, "contentTypeInvalid"},
 		{"plain text", "text/plain", `{"state":"x"}`, "contentTypeInvalid"},
 		{"too large", "application/json", `{"state":"` + strings.Repeat("x", MaxBody) + `"}`, "requestTooLarge"},
+		{"NUL", "application/json", `{"state":"a\u0000"}`, "requestInvalid"},
+		{"no NUL", "application/json", `{"state":"a\\u0000"}`, ""},
 		{"too deep", "application/json", strings.Repeat("[", 20000), "requestInvalid"},
 	}
 	for _, row := range rows {
@@ -281,6 +283,17 @@ func TestReadForm(t *testing.T) {
 	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 	if _, err := ReadForm(r); problem.CodeOf(err) != "contentTypeInvalid" {
 		t.Error(err)
+	}
+}
+
+// TestReadFormText_regression: what PostgreSQL cannot keep goes no further.
+func TestReadFormText_regression(t *testing.T) {
+	for _, body := range []string{"username=a%00", "username=%ff", "username=a&username=%00"} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if _, err := ReadForm(r); problem.CodeOf(err) != "requestInvalid" {
+			t.Errorf("%s: %v", body, err)
+		}
 	}
 }
 

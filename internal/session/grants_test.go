@@ -174,7 +174,8 @@ func TestCodeGuess(t *testing.T) {
 	each(t, session.Session{}, func(b *bench) {
 		code := b.code(b.grant())
 		id, _, _ := strings.Cut(code, ".")
-		for _, wrong := range []string{"", "x", id, id + "." + strings.Repeat("A", 43), strings.Repeat("a", 36) + "." + strings.Repeat("A", 43)} {
+		for _, wrong := range []string{"", "x", id, id + "." + strings.Repeat("A", 43), strings.Repeat("a", 36) + "." + strings.Repeat("A", 43),
+			strings.Repeat("\x00", 36) + "." + strings.Repeat("A", 43), strings.Repeat("\xff", 36) + "." + strings.Repeat("A", 43)} { // PostgreSQL fails on these
 			_, err := b.redeem(begin, redemption(wrong))
 			b.refused(wrong, err, "codeUnknown")
 		}
