@@ -127,7 +127,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer, notFound, err := a.answer(c, w, r)
 	if err != nil {
-		if problem.KindOf(err) == problem.Internal && !errors.Is(err, context.Canceled) {
+		err = db.Down(err)
+		if k := problem.KindOf(err); (k == problem.Internal || k == problem.Unavailable) && !errors.Is(err, context.Canceled) {
 			a.Log.ErrorContext(r.Context(), "graph: request failed", "request-id", c.RequestID, "method", r.Method, "err", err)
 		}
 		answer = c.failure(err, notFound)

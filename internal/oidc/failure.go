@@ -104,6 +104,9 @@ func (r *request) say(err error) said {
 		s.retryAfter = strconv.Itoa(max(1, int(math.Ceil(e.RetryAfter.Seconds()))))
 	case e.Kind == problem.Unavailable:
 		s.status = http.StatusServiceUnavailable
+		if e.RetryAfter > 0 {
+			s.retryAfter = strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds())))
+		}
 	case e.Code == "methodNotAllowed":
 		s.status = http.StatusMethodNotAllowed
 	}

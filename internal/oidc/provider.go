@@ -180,7 +180,7 @@ func (p *Provider) serve(w http.ResponseWriter, raw *http.Request, rt route, ten
 	}
 	a, err := p.call(w, r, rt)
 	if err != nil {
-		p.fail(w, r, rt, a, err)
+		p.fail(w, r, rt, a, db.Down(err))
 		return
 	}
 	p.write(w, r, a)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 
+	"cardea/internal/db"
 	"cardea/internal/problem"
 )
 
@@ -103,6 +104,7 @@ func (s *Renderer) write(w http.ResponseWriter, r *http.Request, a Answer) error
 
 // writeError sends err as a page or as JSON, and logs what is not said.
 func (s *Renderer) writeError(w http.ResponseWriter, r *http.Request, a Answer, err error) {
+	err = db.Down(err)
 	id, status := CorrelationID(r.Context()), StatusOf(err)
 	said := s.explain(err, id)
 	if status >= 500 {

@@ -109,6 +109,9 @@ func (c Config) check() (checked, error) {
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		return bad("CARDEA_LISTEN", "%q is not a port.", port)
 	}
+	if u := c.DatabaseURL; u != "" && !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://") { // the value may hold a password
+		return bad("CARDEA_DATABASE_URL", "must begin with postgres://. Leave it empty for SQLite in the data folder.")
+	}
 	if c.PublicURL == "" {
 		scheme := "http"
 		if c.TLS != "" || c.TLSCert != "" {

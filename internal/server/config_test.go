@@ -35,6 +35,8 @@ func TestCheckNamesTheWrongSetting(t *testing.T) {
 		{"CARDEA_PUBLIC_URL=https://192.0.2.1", "CARDEA_PUBLIC_URL"},
 		{"CARDEA_PUBLIC_URL=https://id.example.com CARDEA_RP_ID=example.com", ""},
 		{"CARDEA_PUBLIC_URL=https://id.example.com CARDEA_RP_ID=ample.com", "CARDEA_RP_ID"},
+		{"CARDEA_DATABASE_URL=postgres://cardea@db/cardea", ""},
+		{"CARDEA_DATABASE_URL=mysql://db/cardea", "CARDEA_DATABASE_URL"},
 		{"CARDEA_LISTEN=8080", "CARDEA_LISTEN"},
 		{"CARDEA_LISTEN=:99999", "CARDEA_LISTEN"},
 		{"CARDEA_TLS=on", "CARDEA_TLS"},

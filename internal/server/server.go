@@ -7,9 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -26,6 +28,7 @@ import (
 	"cardea/internal/mds"
 	"cardea/internal/page"
 	"cardea/internal/passkey"
+	"cardea/internal/problem"
 	"cardea/internal/sweep"
 	"cardea/internal/throttle"
 	"cardea/internal/webauthn"
@@ -71,6 +74,7 @@ func New(ctx context.Context, c Config, o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{k: k, now: o.Now, log: o.Log}
+	_, absent := os.Stat(k.MasterKeyFile)
 	master, err := jose.LoadMaster(k.MasterKeyFile)
 	if err != nil {
 		return nil, err
@@ -78,7 +82,13 @@ func New(ctx context.Context, c Config, o Options) (*Server, error) {
 	if s.DB, err = db.Open(ctx, db.Options{DSN: k.dsn(), Volatile: k.Demo}); err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	if err := s.build(ctx, master, o.Offline); err != nil {
+	err = s.build(ctx, master, o.Offline)
+	if problem.CodeOf(err) == "masterKeyOther" && errors.Is(absent, fs.ErrNotExist) {
+		// The key made just now opens nothing. Left there it would pass for the lost one.
+		err = errors.Join(problem.New(problem.Invalid, "masterKeyMissing", "There is no master key at %s, but the database was made with one. Put the file back from its backup.", k.MasterKeyFile),
+			os.Remove(k.MasterKeyFile))
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.DB.Close())
 	}
 	return s, nil
