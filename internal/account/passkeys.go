@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"cardea/internal/page"
 	"cardea/internal/passkey"
@@ -145,6 +146,9 @@ func (e *Edge) rename(v *visit) (page.Answer, error) {
 		}
 		in.DisplayName = form.Get("displayName")
 	}
+	if err := e.mayName(v); err != nil {
+		return page.Answer{}, err
+	}
 	m, err := e.Keeper.Rename(v.Context(), e.which(v), in.DisplayName)
 	switch {
 	case byScript(v.Request) && err == nil:
@@ -159,6 +163,19 @@ func (e *Edge) rename(v *visit) (page.Answer, error) {
 		return page.Answer{}, err
 	}
 	return back("passkeyRenamed", m.DisplayName), nil
+}
+
+// mayName refuses to first steps every passkey but the one that they made: who
+// holds a link or a pass for one use has proved too little to touch the others.
+func (e *Edge) mayName(v *visit) error {
+	if v.session.Proved() {
+		return nil
+	}
+	m, err := e.Keeper.Get(v.Context(), e.DB, v.user.ID, v.PathValue("id"))
+	if err == nil && m.CreatedDateTime.Before(v.session.CreatedAt.Truncate(time.Millisecond)) {
+		err = problem.New(problem.Unauthenticated, "signInRequired", "Please sign in.")
+	}
+	return err
 }
 
 // askDelete asks by name, or says why not (UX-M4).

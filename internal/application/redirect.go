@@ -48,8 +48,8 @@ func CheckRedirect(uri string, kind RedirectType) *problem.Error {
 	}
 	switch u.Scheme {
 	case "https":
-		if u.Hostname() == "" {
-			return refuse("%q names no host.", uri)
+		if u.Hostname() == "" || strings.Trim(strings.ToLower(u.Host), "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]") != "" {
+			return refuse("%q names no host, or one that does not exist: a host has letters, digits, dots and hyphens.", uri)
 		}
 		return nil
 	case "http":

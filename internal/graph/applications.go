@@ -87,8 +87,11 @@ func updateApplication(c *Call, change func(*application.Application) error) (ou
 			return err
 		}
 		out, err = application.Update(c.Context, q, c.Actor, c.Now, a.ID, func(a *application.Application) error {
-			was := slices.Concat(a.Cardea.Permissions, []string{"/"}, a.Cardea.Scopes)
+			was, addresses := slices.Concat(a.Cardea.Permissions, []string{"/"}, a.Cardea.Scopes), redirects(a)
 			if err := change(a); err != nil {
+				return err
+			}
+			if err := c.mayRedirect(addresses, a); err != nil {
 				return err
 			}
 			return c.mayGrant(was, a.Cardea.Permissions, a.Cardea.Scopes)
@@ -108,6 +111,30 @@ func (c *Call) mayGrant(was, permissions, scopes []string) error {
 		return nil
 	}
 	return grantAccess.allow(c.Caller, false)
+}
+
+// mayRedirect reports why the caller may not give an application new addresses.
+// Codes go there without a question to whoever is signed in, so that an address
+// of an application with administrators' permissions is worth those: it needs
+// who may grant them. was is the addresses before.
+func (c *Call) mayRedirect(was []string, a *application.Application) error {
+	added := func(uri string) bool { return !slices.Contains(was, uri) }
+	if !slices.ContainsFunc(redirects(a), added) || !slices.ContainsFunc(a.Cardea.Scopes, administrative) {
+		return nil
+	}
+	return grantAccess.allow(c.Caller, false)
+}
+
+func redirects(a *application.Application) []string {
+	return slices.Concat(a.Web.RedirectURIs, a.SPA.RedirectURIs, a.PublicClient.RedirectURIs)
+}
+
+// administrative reports whether a delegated permission opens anything that
+// wants a role as well.
+func administrative(scope string) bool {
+	return scope == application.All || containsFold(grantAccess.Scopes, scope) || slices.ContainsFunc(accesses(), func(a Access) bool {
+		return a.Roles != nil && containsFold(a.Scopes, scope)
+	})
 }
 
 var grantAccess = Access{

@@ -152,7 +152,10 @@ func (a *api) application(ctx context.Context, appID string) (*application.Appli
 
 // is reports whether an id or user name in a path is the caller's own.
 func (c *Caller) is(idOrName string) bool {
-	return c.UserID != "" && (strings.EqualFold(idOrName, c.UserID) || strings.EqualFold(idOrName, c.UPN))
+	// Lower case as in directory.GetUser, and no other folding: a name that finds
+	// the caller must count as the caller's own (PK-130).
+	name := strings.ToLower(idOrName)
+	return c.UserID != "" && (name == strings.ToLower(c.UserID) || name == strings.ToLower(c.UPN))
 }
 
 // actor is the caller as the audit log names it.

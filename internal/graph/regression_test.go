@@ -222,3 +222,54 @@ func oddPaths(t *testing.T, w *world) {
 		}
 	}
 }
+
+// TestOwnNameFolds_regression: a user name that finds the caller counts as the
+// caller's own in every spelling, so that nobody provisions himself around the
+// freshness rule (PK-130).
+func TestOwnNameFolds_regression(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.do(204, "PATCH", "/v1.0/users/"+w.ids["authadmin"], "admin", `{"userPrincipalName":"İda@contoso.test"}`)
+		for _, name := range []string{w.ids["authadmin"], strings.ToUpper(w.ids["authadmin"]), "İda@contoso.test", "İDA@CONTOSO.TEST", strings.ToLower("İda@contoso.test")} {
+			w.do(401, "GET", "/v1.0/users/"+url.PathEscape(name)+"/authentication/fido2Methods/creationOptions", "authadmin", "")
+		}
+	})
+}
+
+// TestAdministratorsMail_regression: enrolment links go to the mail address, so
+// who may not reach an administrator does not change it (DO-3).
+func TestAdministratorsMail_regression(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.do(403, "PATCH", "/v1.0/users/"+w.ids["admin"], "useradmin", `{"mail":"thief@evil.test"}`)
+		w.do(204, "PATCH", "/v1.0/users/"+w.ids["admin"], "useradmin", `{"jobTitle":"Boss"}`)
+		w.do(204, "PATCH", "/v1.0/users/"+w.ids["ada"], "useradmin", `{"mail":"ada@contoso.test"}`)
+		w.do(204, "PATCH", "/v1.0/users/"+w.ids["useradmin"], "useradmin", `{"mail":"me@contoso.test"}`)
+	})
+}
+
+// TestRedirectOfStrongApplication_regression: codes for administrators go to
+// the addresses of an application that has their permissions. Who may not grant
+// those adds no address, not even to the application of the command line.
+func TestRedirectOfStrongApplication_regression(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		if err := d.Write(t.Context(), func(q db.Querier) error {
+			return directory.AssignRole(t.Context(), q, audit.System("test"), noon, directory.RoleAssignment{UserID: w.ids["ada"], RoleID: directory.ApplicationAdministrator})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		cli := "/v1.0/applications(appId='" + application.CLIAppID + "')"
+		for _, body := range []string{`{"web":{"redirectUris":["https://evil.test/cb"]}}`, `{"spa":{"redirectUris":["https://evil.test/cb"]}}`,
+			`{"publicClient":{"redirectUris":["http://localhost","evil.test://cb"]}}`} {
+			w.do(403, "PATCH", cli, "ada", body)
+		}
+		w.do(204, "PATCH", cli, "ada", `{"displayName":"Command line"}`)
+		for scopes, want := range map[string]int{`"User.Read"`: 204, `"User.Read","RoleManagement.ReadWrite.Directory"`: 403, `"policy.readwrite.authenticationmethod"`: 403} {
+			id := w.do(201, "POST", "/v1.0/applications", "admin", `{"displayName":"Wiki","web":{"redirectUris":["https://wiki.test/cb"]},"cardea":{"delegatedPermissions":[`+scopes+`]}}`)["id"].(string)
+			w.do(want, "PATCH", "/v1.0/applications/"+id, "ada", `{"web":{"redirectUris":["https://wiki.test/cb","https://evil.test/cb"]}}`)
+			w.do(204, "PATCH", "/v1.0/applications/"+id, "ada", `{"web":{"redirectUris":[]}}`)
+		}
+		w.do(204, "PATCH", cli, "admin", `{"publicClient":{"redirectUris":["http://localhost","http://127.0.0.1"]}}`)
+	})
+}

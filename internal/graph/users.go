@@ -149,8 +149,10 @@ func updateUser(c *Call, change func(*directory.User) error) (out directory.User
 			if err := change(u); err != nil {
 				return err
 			}
-			u.SessionsValidFrom = was.SessionsValidFrom                                                                                    // only revokeSignInSessions moves it
-			if sensitive := u.AccountEnabled != was.AccountEnabled || u.UserPrincipalName != was.UserPrincipalName; sensitive && !c.Self { // DO-3
+			u.SessionsValidFrom = was.SessionsValidFrom // only revokeSignInSessions moves it
+			// DO-3, and the mail address: enrolment links and warnings go there.
+			sensitive := u.AccountEnabled != was.AccountEnabled || u.UserPrincipalName != was.UserPrincipalName || u.Mail != was.Mail
+			if sensitive && !c.Self {
 				if err := c.reachIn(q, u.ID); err != nil {
 					return err
 				}

@@ -26,7 +26,7 @@ func validOrigin(s string) bool {
 		return false
 	}
 	for _, c := range []byte(u.Host) {
-		ok := c == '.' || c == '-' || c == ':' || c == '[' || c == ']' ||
+		ok := c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']' ||
 			'0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 		if !ok {
 			return false
