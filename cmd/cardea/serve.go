@@ -261,7 +261,7 @@ func keyCommand() *cobra.Command {
 	}
 	rotate := &cobra.Command{Use: "rotate", Short: "Make new keys; they are published at once and used ten minutes later"}
 	rotateCfg := settings(rotate)
-	now := rotate.Flags().Bool("now", false, "use the new keys at once (after a theft); clients may have to fetch the key set anew")
+	now := rotate.Flags().Bool("now", false, "use the new keys at once and forget the old signing keys, after a theft: tokens that are out end, clients fetch the key set anew")
 	rotate.RunE = func(c *cobra.Command, _ []string) error {
 		o, err := offline(c, rotateCfg)
 		if err != nil {

@@ -189,9 +189,10 @@ func TestRotationWA23PK112(t *testing.T) {
 	})
 }
 
-func TestRotateImmediately(t *testing.T) {
+func TestRotateImmediately_regression(t *testing.T) {
 	r := open(t, sqlite(t), master(t))
-	old := kid(t, sign(t, r, jose.RS256, start))
+	stolen, sealed := sign(t, r, jose.RS256, start), r.Seal("test", []byte("x"))
+	old := kid(t, stolen)
 	ok := func(db.Querier, []jose.KeyInfo) error { return nil }
 	if _, err := r.Rotate(t.Context(), jose.Rotation{Record: ok}, start); err != nil { // waits for its start
 		t.Fatal(err)
@@ -199,6 +200,16 @@ func TestRotateImmediately(t *testing.T) {
 	made, err := r.Rotate(t.Context(), jose.Rotation{Immediately: true, Record: ok}, start.Add(time.Second))
 	if err != nil {
 		t.Fatal(err)
+	}
+	// Whoever stole the old key signs nothing that counts any more.
+	if _, err := r.Verify(stolen, start.Add(time.Second)); err == nil {
+		t.Error("a token of the old key is still good")
+	}
+	if strings.Contains(string(r.JWKS()), old) {
+		t.Error("the old key is still published")
+	}
+	if _, err := r.Open("test", sealed); err != nil {
+		t.Errorf("what was sealed before: %v", err)
 	}
 	for _, at := range []time.Duration{time.Second, time.Hour} { // the waiting key never comes
 		got := kid(t, sign(t, r, jose.RS256, start.Add(at)))

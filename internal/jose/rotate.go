@@ -23,9 +23,11 @@ const rsaBits = 2048
 
 // Rotation says when the new keys start.
 type Rotation struct {
-	// Immediately skips LeadTime, for keys that may have leaked. Relying parties
-	// and other nodes that hold the old key set refuse new tokens until they
-	// fetch it again.
+	// Immediately is for keys that may have leaked: it skips LeadTime, and the
+	// old signing keys are gone at once, so that no thief signs tokens with them.
+	// Every token that is out is void; applications refresh. Relying parties and
+	// other nodes that hold the old key set refuse new tokens until they fetch it
+	// again. Sealing keys stay for what they sealed.
 	Immediately bool
 	// Record writes the audit record of the new keys, in the transaction that
 	// stores them. It is required.
@@ -54,6 +56,11 @@ func (r *Ring) Rotate(ctx context.Context, o Rotation, now time.Time) ([]KeyInfo
 		// Keys that wait for their start, or retire later, retire now as well.
 		if _, err := q.ExecContext(ctx, `UPDATE keys SET retired_at = $1 WHERE retired_at IS NULL OR retired_at > $1`, active.UnixMilli()); err != nil {
 			return err
+		}
+		if o.Immediately {
+			if _, err := q.ExecContext(ctx, `DELETE FROM keys WHERE use = 'sig'`); err != nil {
+				return err
+			}
 		}
 		if err := insert(ctx, q, made); err != nil {
 			return err
