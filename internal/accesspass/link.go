@@ -168,10 +168,10 @@ func find(ctx context.Context, q db.Querier, text string, now time.Time) (Link, 
 	return l, nil
 }
 
-// Claimed reports whether a Global Administrator has a passkey. From then on
-// no set-up link works.
+// Claimed reports whether a Global Administrator has a passkey that is active.
+// From then on no set-up link works.
 func Claimed(ctx context.Context, q db.Querier) (yes bool, err error) {
-	err = q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM role_assignments r JOIN passkeys p ON p.user_id = r.principal_id WHERE r.role_id = $1)`,
+	err = q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM role_assignments r JOIN passkeys p ON p.user_id = r.principal_id WHERE r.role_id = $1 AND NOT p.disabled)`,
 		directory.GlobalAdministrator).Scan(&yes)
 	return yes, err
 }

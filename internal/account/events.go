@@ -15,7 +15,7 @@ const maxEvents = 10
 
 // dedicated are the activities of Cardea's own, and their codes in the catalogue.
 var dedicated = map[string]string{
-	"Passkey registered": "passkeyAdded", "Passkey provisioned by admin": "passkeyAdded", "Passkey removed": "passkeyDeleted", "Passkey renamed": "passkeyRenamed",
+	"Passkey registered": "passkeyAdded", "Passkey provisioned by admin": "passkeyAdded", "Passkey removed": "passkeyDeleted", "Passkey renamed": "passkeyRenamed", "Activate passkey": "passkeyActivated",
 	"Temporary Access Pass created": "passIssued", "Temporary Access Pass used": "passUsed", "Temporary Access Pass removed": "passDeleted",
 }
 
@@ -83,7 +83,7 @@ func changed(a audit.Record, names map[string]string) (page.Event, bool) {
 		ev.Name = by(a)
 	case "passkeyRenamed":
 		ev.Name = detail("newName")
-	case "passkeyAdded", "passkeyDeleted":
+	case "passkeyAdded", "passkeyDeleted", "passkeyActivated":
 		if ev.Name = names[detail("credentialId")]; ev.Name == "" {
 			ev.Name = detail("provider")
 		}

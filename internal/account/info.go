@@ -45,7 +45,10 @@ func (e *Edge) info(v *visit) (page.Answer, error) {
 // card describes one passkey (UX-M2).
 func (e *Edge) card(v *visit, s passkey.Standing) page.PasskeyCard {
 	c := page.PasskeyCard{ID: s.ID, Name: s.DisplayName, Provider: e.Keeper.Name(s.Facts().AAGUID), Synced: s.PasskeyType == passkey.Synced,
-		Created: s.CreatedDateTime, LastOn: s.LastUsedOn, InUse: s.Key == v.session.PasskeyID, Refused: s.Decision.Advice()}
+		Created: s.CreatedDateTime, LastOn: s.LastUsedOn, InUse: s.Key == v.session.PasskeyID, Prepared: s.Cardea.State == passkey.Disabled}
+	if !c.Prepared {
+		c.Refused = s.Decision.Advice()
+	}
 	c.Key = !c.Synced && (s.Attachment == "cross-platform" || slices.Contains(s.Transports, "usb") || slices.Contains(s.Transports, "nfc"))
 	if s.LastUsedDateTime != nil {
 		c.LastUsed = *s.LastUsedDateTime

@@ -19,6 +19,10 @@ func deleted(m passkey.Method) notice {
 	return notice{"A passkey of your account was deleted", fmt.Sprintf("The passkey “%s” was deleted. Nobody can sign in with it any more.", m.DisplayName)}
 }
 
+func activated(m passkey.Method) notice {
+	return notice{"A passkey of your account was activated", fmt.Sprintf("The passkey “%s”, which was prepared for you, was activated. It can be used to sign in from now on.", m.DisplayName)}
+}
+
 // notify mails the person about a change that is done (UX-M6). It never fails
 // the change: what cannot be sent is logged, and a server without mail sends
 // nothing.

@@ -19,7 +19,7 @@ func (e *Edge) add(v *visit) (page.Answer, error) {
 	if err != nil {
 		return page.Answer{}, err
 	}
-	have, err := e.Keeper.List(v.Context(), e.DB, v.user.ID)
+	have, err := e.Keeper.Active(v.Context(), v.user.ID)
 	if err != nil {
 		return page.Answer{}, err
 	}
@@ -50,20 +50,33 @@ func (e *Edge) options(v *visit) (page.Answer, error) {
 	if err != nil {
 		return page.Answer{}, e.explained(v, err)
 	}
+	return begun(b), nil
+}
+
+// begun is what the script hears about a ceremony that begins.
+func begun(b passkey.Begun) page.Answer {
 	return page.JSON(struct {
 		PublicKey json.RawMessage `json:"publicKey"`
 		State     string          `json:"state"`
-	}{b.Options, b.State}), nil
+	}{b.Options, b.State})
+}
+
+// sent is what the script sends at the end of a ceremony.
+type sent struct {
+	State       string          `json:"state"` // the challenge holds it too
+	Credential  json.RawMessage `json:"credential"`
+	DisplayName string          `json:"displayName"` // of a new passkey
+}
+
+func readAnswer(v *visit) (in sent, err error) {
+	err = page.ReadJSON(v.Request, &in)
+	return in, err
 }
 
 // register stores the new passkey.
 func (e *Edge) register(v *visit) (page.Answer, error) {
-	var in struct {
-		State       string          `json:"state"` // the challenge holds it too
-		Credential  json.RawMessage `json:"credential"`
-		DisplayName string          `json:"displayName"`
-	}
-	if err := page.ReadJSON(v.Request, &in); err != nil {
+	in, err := readAnswer(v)
+	if err != nil {
 		return page.Answer{}, err
 	}
 	answer, err := passkey.ReadAnswer(in.Credential, in.DisplayName)

@@ -112,7 +112,7 @@ func (f flash) cookie() *http.Cookie {
 }
 
 // flashes are the codes that exist: a cookie is input, too.
-var flashes = map[string]bool{"passkeyAdded": true, "passkeyRenamed": true, "passkeyDeleted": true, "methodDeleted": true,
+var flashes = map[string]bool{"passkeyAdded": true, "passkeyRenamed": true, "passkeyActivated": true, "passkeyDeleted": true, "methodDeleted": true,
 	"codeAdded": true, "passwordSet": true, "reported": true, "signedOutEverywhere": true}
 
 func (v *visit) flash() (f flash) {

@@ -51,7 +51,7 @@ func passkeys() []resource {
 			return passkeyShape.entity(c, http.StatusOK, m)
 		}),
 		add("POST", list, writePasskeys, registerPasskey),
-		add("PATCH", list+"/{passkey}", writePasskeys, renamePasskey),
+		add("PATCH", list+"/{passkey}", writePasskeys, updatePasskey),
 		add("DELETE", list+"/{passkey}", writePasskeys, func(c *Call) (Answer, error) {
 			w, err := c.which()
 			if err != nil {
@@ -145,32 +145,17 @@ func registerPasskey(c *Call) (Answer, error) {
 	return passkeyShape.entity(c, http.StatusCreated, done.Method)
 }
 
-// renamePasskey changes displayName and nothing else (PK-131).
-func renamePasskey(c *Call) (Answer, error) {
-	var body map[string]json.RawMessage
-	if err := c.decode(&body); err != nil {
+// updatePasskey changes displayName (PK-131) and the state of a prepared one.
+func updatePasskey(c *Call) (Answer, error) {
+	change, err := passkey.ReadMethodPatch(c.Body)
+	if err != nil {
 		return Answer{}, err
-	}
-	var name *string
-	for member, value := range body {
-		switch {
-		case strings.HasPrefix(member, "@odata."):
-		case strings.EqualFold(member, "displayName"):
-			if err := json.Unmarshal(value, &name); err != nil {
-				return Answer{}, problem.New(problem.Invalid, "badRequest", "displayName is a text.").On("displayName").Because(err)
-			}
-		default:
-			return Answer{}, problem.New(problem.Invalid, "badRequest", "Of a passkey only displayName can be changed. Leave %q out.", member).On(member)
-		}
-	}
-	if name == nil {
-		return Answer{}, problem.New(problem.Invalid, "requiredParamMissing", "displayName is missing: it is what can be changed.").On("displayName")
 	}
 	w, err := c.which()
 	if err != nil {
 		return Answer{}, err
 	}
-	_, err = c.keeper.Rename(c.Context, w, *name)
+	_, err = c.keeper.Update(c.Context, w, change)
 	return Answer{Status: http.StatusNoContent}, err
 }
 

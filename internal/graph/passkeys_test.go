@@ -292,3 +292,43 @@ func TestPreviewSaysWhatHappens(t *testing.T) {
 		}
 	})
 }
+
+// TestPreparedPasskey: registered as disabled, shown, not usable in a count of
+// methods, activated by an administrator and not by the owner without using it
+// (issue 3; DO-49 … DO-51).
+func TestPreparedPasskey_DO49_DO51(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		list := "/v1.0/users/" + w.ids["ada"] + "/authentication/fido2Methods"
+		opts, _ := w.options(list+"/creationOptions", "authadmin")
+		body := provisioned(t, cardeatest.NewAuthenticator(), opts, "Blue key")
+		with := func(cardea string) string { return strings.TrimSuffix(body, "}") + `, "cardea": ` + cardea + `}` }
+		for cardea, target := range map[string]string{`{"state": "sleeping"}`: "/cardea/state", `{"state": 1}`: "/cardea/state", `{"more": 1}`: "/cardea/more", `"disabled"`: "/cardea"} {
+			e := w.do(400, "POST", list, "authadmin", with(cardea))["error"].(map[string]any)
+			if e["details"].([]any)[0].(map[string]any)["target"] != target {
+				t.Errorf("DO-51, DO-67: %s: %v", cardea, e)
+			}
+		}
+		m := w.do(201, "POST", list, "authadmin", with(`{"state": "disabled"}`))
+		if state := m["cardea"].(map[string]any)["state"]; state != "disabled" {
+			t.Errorf("state %v", state)
+		}
+		one := list + "/" + m["id"].(string)
+		effective := w.do(200, "GET", list+"/cardea.effectivePolicy", "reader", "")["methods"].([]any)[0].(map[string]any)
+		if effective["allowed"] != false || effective["state"] != "passkeyDisabled" {
+			t.Errorf("PK-65: %v", effective)
+		}
+		w.do(403, "PATCH", one, "ada", `{"cardea": {"state": "enabled"}}`)
+		w.do(204, "PATCH", one, "authadmin", `{"displayName": "Green key"}`)
+		if got := w.do(200, "GET", one, "reader", ""); got["displayName"] != "Green key" || got["cardea"].(map[string]any)["state"] != "disabled" {
+			t.Errorf("%v", got)
+		}
+		w.do(204, "PATCH", one, "authadmin", `{"cardea": {"state": "enabled"}}`)
+		if code := reasonOf(w.do(400, "PATCH", one, "authadmin", `{"cardea": {"state": "disabled"}}`)); code != "passkeyActive" {
+			t.Error(code)
+		}
+		if got := w.do(200, "GET", list, "reader", "")["value"].([]any)[0].(map[string]any); got["cardea"].(map[string]any)["state"] != "enabled" {
+			t.Errorf("%v", got)
+		}
+	})
+}

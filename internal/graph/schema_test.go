@@ -18,7 +18,7 @@ import (
 
 // ours are the members that Graph's v1.0 schema does not have, on purpose.
 var ours = map[string][]string{
-	"fido2AuthenticationMethod":   {"lastUsedDateTime"},                                                                                                                                                                                                                             // beta in Entra (passkeys §7.1)
+	"fido2AuthenticationMethod":   {"lastUsedDateTime", "cardea"},                                                                                                                                                                                                                             // beta in Entra (passkeys §7.1)
 	"organization":                {"cardea"},                                                                                                                                                                                                                                       // DO-49
 	"application":                 {"cardea"},                                                                                                                                                                                                                                       // DO-49
 	"signIn":                      {"authenticationDetails", "authenticationMethodsUsed", "authenticationProtocol", "authenticationRequirement", "incomingTokenType", "processingTimeInMilliseconds", "sessionId", "signInEventTypes", "userAgent", "servicePrincipalId", "cardea"}, // beta, sent on both (RL-27)

@@ -45,6 +45,8 @@ func samples() []sample {
 	one.Passkeys, one.AllIDs, one.Flash, one.FlashSubject = []PasskeyCard{google}, []string{"aWQx"}, "passkeyAdded", "Google Password Manager"
 	one.Ask = &Ask{Due: noon.AddDate(0, 0, 9), Postpone: 1, Days: 7}
 	four.Passkeys, four.AllIDs, four.Others = []PasskeyCard{google, yubi, hello, old}, []string{"aWQx", "aWQy", "aWQz", "aWQ0"}, []MethodCard{pass, code, {Kind: "password", Added: noon.AddDate(-3, 0, 0)}}
+	hello.Prepared = true
+	four.Passkeys[2] = hello
 	four.Events = []Event{{"signedIn", "Google Password Manager", noon, "Android, Chrome"}, {"passkeyAdded", "Office laptop", noon.AddDate(0, 0, -1), "Windows, Edge"}, {"passIssued", "Bo Bengtsson", noon.AddDate(0, 0, -3), ""}}
 	return []sample{
 		{"signin", SignIn{Flow: "f1", App: "Payroll"}},
@@ -78,6 +80,9 @@ func samples() []sample {
 		{"devicedone", DeviceDone{App: "Cardea command line"}}, {"devicedone-refused", DeviceDone{App: "Cardea command line", Refused: true}},
 		{"securityinfo-none", info}, {"securityinfo-one", one}, {"securityinfo-four", four},
 		{"securityinfo-closed", SecurityInfo{Person: "Ada Lovelace", Others: []MethodCard{{Kind: "pass", Added: noon, Expires: noon}}}},
+		{"activate", Activate{Flow: "f1", App: "Payroll", Name: "Blue key", Get: "/signin/again", Else: "/signin/prompt?new=1"}},
+		{"activate-free", Activate{Name: "Blue key", Get: "/signin/again", Else: "/signin/prompt?new=1", MaySkip: true}},
+		{"activate-own", Activate{Name: "Blue key", Get: "/security-info/passkeys/k1/activate", Own: true, Else: "/security-info"}},
 		{"rename", RenamePasskey{Person: "Ada Lovelace", Passkey: yubi, Problem: "nameInvalid"}},
 		{"delete", DeletePasskey{Person: "Ada Lovelace", Passkey: yubi}},
 		{"delete-last", DeletePasskey{Person: "Ada Lovelace", Passkey: yubi, Refused: "This is your last safe way to sign in. Create another passkey first."}},

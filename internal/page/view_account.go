@@ -40,6 +40,7 @@ type PasskeyCard struct {
 	InUse    bool      // used for this sign-in
 	Refused  string    // why today's rules refuse it and what to do; "" if accepted
 	Last     bool      // the last strong method, cannot go
+	Prepared bool      // made by an administrator; the person has yet to activate it
 }
 
 // MethodCard is one other way on the page.
@@ -138,6 +139,18 @@ type Enrol struct {
 	Expires time.Time
 }
 
+// Activate asks a person to use a passkey that was prepared for them. In a
+// sign-in Flow may be set; on Security info Own is.
+type Activate struct {
+	Flow, App string
+	Name      string // of the passkey
+	Get       string // POST of the ceremony, its options are at Get + "/options"
+	Own       bool   // the person came from Security info and goes back there
+	Else      string // our own page for somebody who does not have the key at hand
+	MaySkip   bool
+}
+
+func (Activate) name() string          { return "activate" }
 func (SecurityInfo) name() string      { return "securityinfo" }
 func (RenamePasskey) name() string     { return "rename" }
 func (DeletePasskey) name() string     { return "delete" }

@@ -17,6 +17,8 @@ type Facts struct {
 	AAGUID  AAGUID
 	Trusted bool   // the attestation is trusted in the sense of PK §5.3; see Trusted
 	Cause   string // a code saying why not, e.g. "attestationNone"; for words only
+
+	Disabled bool // prepared for its owner, who has yet to activate it; asked at sign-in only
 }
 
 // Applicability says whether any profile applies to a person, and if not why.
@@ -30,6 +32,9 @@ const (
 	// SelfServiceOff is found in decisions about Register only: profiles apply,
 	// but people may not register passkeys themselves (PK-61).
 	SelfServiceOff Applicability = "selfServiceDisabled"
+	// NotActivated is found in decisions about SignIn only: the passkey is
+	// prepared and waits for its owner, whatever the profiles say.
+	NotActivated Applicability = "passkeyDisabled"
 )
 
 // The ways in which a passkey fails a profile.
@@ -80,6 +85,10 @@ const setWords = 4
 // is yes and there are at most 256 profiles.
 func Allowed(op Operation, pk Facts, memberOf []string, userID string, s *Snapshot) Decision {
 	d := Decision{facts: pk}
+	if op == SignIn && pk.Disabled {
+		d.State = NotActivated
+		return d
+	}
 	var small [setWords]uint64
 	mine := s.emptySet(&small)
 	if d.State = s.applicable(memberOf, userID, mine); d.State != Applies {

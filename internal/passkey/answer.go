@@ -17,6 +17,7 @@ import (
 type Answer struct {
 	Response    webauthn.Response
 	DisplayName string // "" means provider name or model (PK-46)
+	State       State  // Disabled: its owner has yet to activate it; "" means Enabled
 }
 
 // ReadAnswer reads the toJSON() form of our own pages. Error: badRequest.
@@ -25,11 +26,11 @@ func ReadAnswer(credential []byte, displayName string) (Answer, error) {
 	if err != nil {
 		return Answer{}, graphCode(err)
 	}
-	return Answer{resp, displayName}, nil
+	return Answer{Response: resp, DisplayName: displayName}, nil
 }
 
 // ReadProvisioned reads the body of Graph's POST fido2Methods. Unknown members
-// are ignored (PK-139); base64 may come in any flavour (WC-61). Errors:
+// are ignored (PK-139), but for those of ours (DO-51); base64 may come in any flavour (WC-61). Errors:
 // requiredParamMissing, badRequest.
 func ReadProvisioned(body []byte) (Answer, error) {
 	if len(body) > webauthn.MaxRegistrationBody {
@@ -45,6 +46,7 @@ func ReadProvisioned(body []byte) (Answer, error) {
 				Transports        json.RawMessage `json:"transports"`
 			} `json:"response"`
 		} `json:"publicKeyCredential"`
+		Cardea json.RawMessage `json:"cardea"`
 	}
 	if err := json.Unmarshal(body, &b); err != nil {
 		return Answer{}, problem.New(problem.Invalid, "badRequest", "The body is not the JSON of a passkey. Compare it with the documentation of POST fido2Methods.").Because(err)
@@ -58,8 +60,11 @@ func ReadProvisioned(body []byte) (Answer, error) {
 		return Answer{}, missing("/publicKeyCredential/response")
 	}
 	sent := b.PublicKeyCredential.Response
-	a := Answer{DisplayName: b.DisplayName}
-	var err error
+	state, err := readExtra(b.Cardea)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{DisplayName: b.DisplayName, State: state}
 	if a.Response.ClientDataJSON, err = readBase64("/publicKeyCredential/response/clientDataJSON", sent.ClientDataJSON, json.Valid); err != nil {
 		return Answer{}, err
 	}

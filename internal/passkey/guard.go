@@ -136,7 +136,7 @@ func (k *Keeper) hasPasskey(ctx context.Context, q db.Querier, policy *Snapshot,
 	if err != nil {
 		return false, err
 	}
-	rows, err := q.QueryContext(ctx, `SELECT aaguid, backup_eligible FROM passkeys WHERE user_id = $1 AND id <> $2 AND rp_id = $3`, userID, exceptKey, k.RP.ID)
+	rows, err := q.QueryContext(ctx, `SELECT aaguid, backup_eligible, disabled FROM passkeys WHERE user_id = $1 AND id <> $2 AND rp_id = $3`, userID, exceptKey, k.RP.ID)
 	facts, err := db.Collect(rows, err, scanFacts)
 	if err != nil {
 		return false, err
@@ -152,7 +152,7 @@ func (k *Keeper) hasPasskey(ctx context.Context, q db.Querier, policy *Snapshot,
 func scanFacts(r *sql.Rows, pk *Facts) error {
 	var aaguid string
 	var eligible bool
-	err := r.Scan(&aaguid, &eligible)
+	err := r.Scan(&aaguid, &eligible, &pk.Disabled)
 	pk.AAGUID, _ = ParseAAGUID(aaguid)
 	pk.Type = TypeOf(eligible)
 	return err

@@ -130,7 +130,7 @@ func (k *Keeper) impact(ctx context.Context, before, after Configuration, now ti
 	}
 	w := &weighing{before: Compile(before), after: Compile(after), people: people, metadata: k.Metadata, enforcing: newlyEnforcing(before, after), now: now,
 		out: &Impact{Affected: []Affected{}, Warnings: []Warning{}, enforced: map[string]int{}}, reasons: map[string]int{}, each: each}
-	rows, err := k.DB.QueryContext(ctx, `SELECT p.user_id, u.upn, u.enabled, p.credential_id, p.display_name, p.aaguid, p.backup_eligible, p.attested, p.last_used_at
+	rows, err := k.DB.QueryContext(ctx, `SELECT p.user_id, u.upn, u.enabled, p.credential_id, p.display_name, p.aaguid, p.backup_eligible, p.attested, p.last_used_at, p.disabled
 		FROM passkeys p JOIN users u ON u.id = p.user_id ORDER BY p.user_id, p.created_at, p.id`)
 	if err != nil {
 		return nil, err
@@ -151,10 +151,10 @@ func (k *Keeper) impact(ctx context.Context, before, after Configuration, now ti
 
 func (w *weighing) row(r interface{ Scan(...any) error }) error {
 	var a Affected
-	var enabled, eligible, attested bool
+	var enabled, eligible, attested, disabled bool
 	var credentialID []byte
 	var used *int64
-	if err := r.Scan(&a.UserID, &a.UserPrincipalName, &enabled, &credentialID, &a.DisplayName, &a.AaGuid, &eligible, &attested, &used); err != nil {
+	if err := r.Scan(&a.UserID, &a.UserPrincipalName, &enabled, &credentialID, &a.DisplayName, &a.AaGuid, &eligible, &attested, &used, &disabled); err != nil {
 		return err
 	}
 	if a.UserID != w.userID {
@@ -163,7 +163,7 @@ func (w *weighing) row(r interface{ Scan(...any) error }) error {
 		w.hadOne, w.hasOne, w.lostSome = false, false, false
 	}
 	aaguid, _ := ParseAAGUID(a.AaGuid)
-	pk := Facts{Type: TypeOf(eligible), AAGUID: aaguid}
+	pk := Facts{Type: TypeOf(eligible), AAGUID: aaguid, Disabled: disabled}
 	was, is := Allowed(SignIn, pk, w.memberOf, w.userID, w.before), Allowed(SignIn, pk, w.memberOf, w.userID, w.after)
 	w.out.Passkeys.Total++
 	w.hadOne, w.hasOne = w.hadOne || was.Allowed, w.hasOne || is.Allowed

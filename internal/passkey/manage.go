@@ -31,15 +31,49 @@ func (k *Keeper) Rename(ctx context.Context, w Which, name string) (Method, erro
 		if m, err = k.Get(ctx, q, w.User.ID, w.MethodID); err != nil {
 			return err
 		}
-		was := m.DisplayName
-		if m.DisplayName, err = DisplayName(name, k.Name(m.Facts().AAGUID)); err != nil || m.DisplayName == was {
+		return k.rename(ctx, q, w, &m, name)
+	})
+	return m, err
+}
+
+func (k *Keeper) rename(ctx context.Context, q db.Querier, w Which, m *Method, name string) (err error) {
+	was := m.DisplayName
+	if m.DisplayName, err = DisplayName(name, k.Name(m.Facts().AAGUID)); err != nil || m.DisplayName == was {
+		return err
+	}
+	if _, err := q.ExecContext(ctx, `UPDATE passkeys SET display_name = $1 WHERE id = $2`, m.DisplayName, m.Key); err != nil {
+		return err
+	}
+	return k.logMethod(ctx, q, w.Actor, w.At, methodChange{user: w.User, verb: "updated", method: *m,
+		more: []audit.KeyValue{{Key: "oldName", Value: was}, {Key: "newName", Value: m.DisplayName}}})
+}
+
+// Update renames a passkey, or activates one in place of its owner, who cannot
+// do so here: the owner proves to hold it. An active passkey stays active;
+// whoever wants to stop one deletes it. Errors: those of Rename; Invalid,
+// passkeyActive; Forbidden, authorizationRequestDenied.
+func (k *Keeper) Update(ctx context.Context, w Which, p MethodPatch) (Method, error) {
+	var m Method
+	err := k.DB.Write(ctx, func(q db.Querier) error {
+		var err error
+		if m, err = k.Get(ctx, q, w.User.ID, w.MethodID); err != nil {
 			return err
 		}
-		if _, err := q.ExecContext(ctx, `UPDATE passkeys SET display_name = $1 WHERE id = $2`, m.DisplayName, m.Key); err != nil {
-			return err
+		switch waits := m.Cardea.State == Disabled; {
+		case p.State == Disabled && !waits:
+			return problem.New(problem.Invalid, "passkeyActive", "This passkey is in use and cannot go back to the state disabled. To stop it, delete it.").On("/cardea/state")
+		case p.State == Enabled && waits && w.own():
+			return problem.New(problem.Forbidden, "authorizationRequestDenied", "The own passkey is activated by using it: sign in, open Security info, and choose Activate.")
+		case p.State == Enabled && waits:
+			if err := k.enable(ctx, q, w, m); err != nil {
+				return err
+			}
+			m.Cardea.State = Enabled
 		}
-		return k.logMethod(ctx, q, w.Actor, w.At, methodChange{w.User, "updated", m,
-			[]audit.KeyValue{{Key: "oldName", Value: was}, {Key: "newName", Value: m.DisplayName}}})
+		if p.DisplayName == nil {
+			return nil
+		}
+		return k.rename(ctx, q, w, &m, *p.DisplayName)
 	})
 	return m, err
 }
@@ -66,7 +100,7 @@ func (k *Keeper) Delete(ctx context.Context, w Which) error {
 		if err := db.Changed(m.what(), res, err); err != nil {
 			return err
 		}
-		return k.logMethod(ctx, q, w.Actor, w.At, methodChange{w.User, "deleted", m, nil})
+		return k.logMethod(ctx, q, w.Actor, w.At, methodChange{user: w.User, verb: "deleted", method: m})
 	})
 }
 

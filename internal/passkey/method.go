@@ -28,6 +28,7 @@ type Method struct {
 	AttestationCertificates []string         `json:"attestationCertificates"`
 	AttestationLevel        AttestationLevel `json:"attestationLevel"`
 	PasskeyType             Type             `json:"passkeyType"`
+	Cardea                  MethodExtra      `json:"cardea"` // DO-49
 
 	Key          string   `json:"-"` // passkeys.id: what sessions and other tables name
 	UserID       string   `json:"-"`
@@ -38,28 +39,36 @@ type Method struct {
 	LastUsedOn   string   `json:"-"` // "Windows, Edge"
 }
 
+// MethodExtra is what Cardea adds to Graph's type.
+type MethodExtra struct {
+	// Disabled is a passkey that an administrator prepared and its owner has
+	// yet to activate: it proves nothing until then.
+	State State `json:"state"`
+}
+
 // Facts is what the policy looks at in a stored passkey at sign-in.
 func (m *Method) Facts() Facts {
 	a, _ := ParseAAGUID(m.AaGuid)
-	return Facts{Type: m.PasskeyType, AAGUID: a}
+	return Facts{Type: m.PasskeyType, AAGUID: a, Disabled: m.Cardea.State == Disabled}
 }
 
 func (m *Method) what() string { return "This passkey" }
 
 const methodColumns = `p.id, p.user_id, p.credential_id, p.display_name, p.aaguid, p.backup_eligible, p.backup_state, p.attested, p.transports,
-	p.attachment, p.model, p.created_at, p.last_used_at, p.last_used_on, coalesce(a.certificates, '[]')
+	p.attachment, p.model, p.created_at, p.last_used_at, p.last_used_on, p.disabled, coalesce(a.certificates, '[]')
 	FROM passkeys p LEFT JOIN passkey_attestations a ON a.passkey_id = p.id`
 
 func (k *Keeper) scanMethod(r interface{ Scan(...any) error }, m *Method) error {
-	var eligible, attested bool
+	var eligible, attested, disabled bool
 	var transports, model, certificates string
 	var created int64
 	var used sql.NullInt64
 	if err := r.Scan(&m.Key, &m.UserID, &m.CredentialID, &m.DisplayName, &m.AaGuid, &eligible, &m.BackedUp, &attested, &transports,
-		&m.Attachment, &model, &created, &used, &m.LastUsedOn, &certificates); err != nil {
+		&m.Attachment, &model, &created, &used, &m.LastUsedOn, &disabled, &certificates); err != nil {
 		return err
 	}
 	m.ID, m.PasskeyType, m.CreatedDateTime, m.LastUsedDateTime = MethodID(m.CredentialID), TypeOf(eligible), db.Time(created), db.NullTime(used)
+	m.Cardea.State = stateOf(disabled)
 	m.AttestationLevel = NotAttested
 	if attested {
 		m.AttestationLevel = Attested
@@ -76,6 +85,13 @@ func (k *Keeper) scanMethod(r interface{ Scan(...any) error }, m *Method) error 
 	}
 	m.AttestationCertificates = Thumbprints(chain)
 	return nil
+}
+
+func stateOf(disabled bool) State {
+	if disabled {
+		return Disabled
+	}
+	return Enabled
 }
 
 // model is today's name of a model, else the one noted at registration.
@@ -149,6 +165,7 @@ type EffectivePolicy struct {
 type EffectiveMethod struct {
 	ID      string     `json:"id"`
 	Allowed bool       `json:"allowed"`
+	State   string     `json:"state,omitempty"` // why no profile was asked, e.g. passkeyDisabled
 	By      ProfileRef `json:"by,omitzero"`
 	Reasons []Reason   `json:"reasons"`
 }
@@ -168,7 +185,7 @@ func (k *Keeper) Effective(ctx context.Context, userID string) (EffectivePolicy,
 	out.State, out.Profiles = policy.Effective(memberOf, userID)
 	for _, m := range all {
 		d := Allowed(SignIn, m.Facts(), memberOf, userID, policy)
-		out.Methods = append(out.Methods, EffectiveMethod{m.ID, d.Allowed, d.By, filled(d.Reasons)})
+		out.Methods = append(out.Methods, EffectiveMethod{ID: m.ID, Allowed: d.Allowed, State: d.kept(), By: d.By, Reasons: filled(d.Reasons)})
 	}
 	return out, nil
 }

@@ -18,6 +18,7 @@ type methodChange struct {
 	verb   string // registered, updated or deleted
 	method Method
 	more   []audit.KeyValue
+	what   string // the activity of our own, if not the usual one of verb
 }
 
 // logMethod writes the activity that Graph knows and our own, with one
@@ -27,6 +28,9 @@ func (k *Keeper) logMethod(ctx context.Context, q db.Querier, a audit.Actor, now
 	if c.verb == "registered" && a.UserID != c.user.ID {
 		dedicated = "Passkey provisioned by admin"
 	}
+	if c.what != "" {
+		dedicated = c.what
+	}
 	return session.LogMethod(ctx, q, a, now, session.MethodEvent{User: c.user, Verb: c.verb, What: "Fido Authentication Method", Dedicated: dedicated,
 		Details: append(k.describe(c.method), c.more...)})
 }
@@ -35,7 +39,8 @@ func (k *Keeper) logMethod(ctx context.Context, q db.Querier, a audit.Actor, now
 func (k *Keeper) describe(m Method) []audit.KeyValue {
 	a, _ := ParseAAGUID(m.AaGuid)
 	return []audit.KeyValue{{Key: "credentialId", Value: m.ID}, {Key: "aaGuid", Value: m.AaGuid}, {Key: "provider", Value: k.Name(a)},
-		{Key: "passkeyType", Value: string(m.PasskeyType)}, {Key: "attestationLevel", Value: string(m.AttestationLevel)}}
+		{Key: "passkeyType", Value: string(m.PasskeyType)}, {Key: "attestationLevel", Value: string(m.AttestationLevel)},
+		{Key: "state", Value: string(m.Cardea.State)}}
 }
 
 // logRefused records a registration that was refused (RL-35).

@@ -175,6 +175,7 @@ func (k *Keeper) FinishRegistration(ctx context.Context, r Registration, a Answe
 type newcomer struct {
 	Registration
 	name     string
+	state    State
 	facts    webauthn.Facts
 	trust    webauthn.Trust
 	decision Decision
@@ -195,6 +196,12 @@ func (k *Keeper) verify(n *newcomer, a Answer) error {
 	}
 	if err != nil {
 		return graphCode(err)
+	}
+	if n.state = a.State; n.state == "" {
+		n.state = Enabled
+	}
+	if n.state == Disabled && n.operation() != Provision {
+		return problem.New(problem.Invalid, "badRequest", "Only a passkey for somebody else can be registered as disabled. Leave cardea.state out.").On("/cardea/state")
 	}
 	handle, err := UserHandle(k.TenantID, n.User.ID)
 	if err != nil {
@@ -245,9 +252,9 @@ func (k *Keeper) store(ctx context.Context, q db.Querier, n *newcomer) error {
 	f, key := &n.facts, db.NewID(n.At)
 	level := LevelOf(n.trust.Attested, n.trust.Source)
 	_, err := q.ExecContext(ctx, `INSERT INTO passkeys (id, user_id, credential_id, display_name, public_key, algorithm, aaguid, sign_count, backup_eligible, backup_state,
-		attested, transports, attachment, rp_id, model, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		attested, transports, attachment, rp_id, model, created_at, disabled) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
 		key, n.User.ID, f.CredentialID, n.name, f.PublicKey, f.Algorithm, n.aaguid.String(), int64(f.SignCount), f.BackupEligible, f.BackupState,
-		level == Attested, strings.Join(cleanTransports(f.Transports), ","), f.Attachment, k.RP.ID, k.model(n.aaguid.String(), ""), n.At.UnixMilli())
+		level == Attested, strings.Join(cleanTransports(f.Transports), ","), f.Attachment, k.RP.ID, k.model(n.aaguid.String(), ""), n.At.UnixMilli(), n.state == Disabled)
 	if err = db.Err("This passkey", err); problem.KindOf(err) == problem.Conflict {
 		return problem.New(problem.Conflict, "credentialAlreadyRegistered", "This passkey is registered already. Use it, or create another one.").Because(err) // PK-109
 	}
@@ -270,7 +277,8 @@ func (k *Keeper) store(ctx context.Context, q db.Querier, n *newcomer) error {
 	if err := k.scanMethod(q.QueryRowContext(ctx, `SELECT `+methodColumns+` WHERE p.id = $1`, key), &n.method); err != nil {
 		return err
 	}
-	return k.logMethod(ctx, q, n.Actor, n.At, methodChange{n.User, "registered", n.method, []audit.KeyValue{{Key: "profileId", Value: n.decision.By.ID}, {Key: "profileName", Value: n.decision.By.Name}}})
+	return k.logMethod(ctx, q, n.Actor, n.At, methodChange{user: n.User, verb: "registered", method: n.method,
+		more: []audit.KeyValue{{Key: "profileId", Value: n.decision.By.ID}, {Key: "profileName", Value: n.decision.By.Name}}})
 }
 
 // cleanTransports keeps what could be a transport: they are joined by commas.

@@ -22,7 +22,7 @@ func TestRegister_RL32_PK143(t *testing.T) {
 		m := h.register(h.ada, a)
 		google := "Google Password Manager"
 		want := passkey.Method{ID: passkey.MethodID(a.Passkeys()[0].ID), DisplayName: google, CreatedDateTime: h.at, AaGuid: "ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4", Model: &google,
-			AttestationCertificates: []string{}, AttestationLevel: passkey.NotAttested, PasskeyType: passkey.Synced,
+			AttestationCertificates: []string{}, AttestationLevel: passkey.NotAttested, PasskeyType: passkey.Synced, Cardea: passkey.MethodExtra{State: passkey.Enabled},
 			Key: m.Key, UserID: h.ada.ID, CredentialID: a.Passkeys()[0].ID, Transports: []string{"hybrid", "internal"}, Attachment: "platform", BackedUp: true}
 		if diff := cmp.Diff(want, m); diff != "" {
 			h.Errorf("(-want +got):\n%s", diff)

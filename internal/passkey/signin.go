@@ -47,9 +47,10 @@ func (k *Keeper) beginAssertion(userID, binding string, now time.Time, allow []w
 
 // Attempt is the answer to a sign-in.
 type Attempt struct {
-	Credential []byte // the toJSON() form
-	Binding    string // as in BeginSignIn
-	Session    *session.Session
+	Credential []byte           // the toJSON() form
+	Binding    string           // as in BeginSignIn
+	Session    *session.Session // to refresh, instead of a new one
+	Beside     *session.Session // another session in this browser; if strong and fresh it vouches for an activation
 	Situation  session.Situation
 	At         time.Time
 }
@@ -57,8 +58,9 @@ type Attempt struct {
 // SignedIn is a sign-in that succeeded.
 type SignedIn struct {
 	session.SignedIn
-	Method   Method
-	Decision Decision
+	Method    Method
+	Decision  Decision
+	Activated bool // the passkey waited for its owner until now
 }
 
 // errNotUsable is the one answer before proof (PK-121). Its cause is for the log.
@@ -79,6 +81,9 @@ const proofThrottle = "passkey"
 // After proof a refusal is Forbidden and precise: userDisabled, a code of
 // Judge, or that of the Decision with its reasons. The challenge is spent then
 // too, and events are recorded (PK-106, PK-122, PK-183).
+//
+// A passkey that waits for its owner is refused as passkeyDisabled, unless the
+// same person was just proved in another way: then it is activated (activate.go).
 func (k *Keeper) FinishSignIn(ctx context.Context, a Attempt) (SignedIn, error) {
 	resp, err := webauthn.ParseAssertion(a.Credential)
 	if err != nil {
@@ -160,9 +165,13 @@ func (k *Keeper) proved(ctx context.Context, p *proof) (SignedIn, error) {
 		return SignedIn{}, err
 	}
 	j := Judge(p.rec.signs(), signsOf(p.resp))
-	d := Allowed(SignIn, Facts{Type: j.Type, AAGUID: p.rec.aaguid}, p.rec.memberOf, p.rec.user.ID, policy)
+	facts := p.rec.Facts()
+	facts.Type = j.Type
+	activates := facts.Disabled && p.vouched()
+	facts.Disabled = facts.Disabled && !activates
+	d := Allowed(SignIn, facts, p.rec.memberOf, p.rec.user.ID, policy)
 	o := j.Conclude(d)
-	v := verdict{proof: p, decision: d, outcome: o}
+	v := verdict{proof: p, decision: d, outcome: o, activates: activates}
 	switch {
 	case j.Refusal != "":
 		v.refusal = j.Problem()
@@ -189,6 +198,8 @@ type verdict struct {
 	outcome  Outcome
 	refusal  *problem.Error
 	failure  session.Failure
+
+	activates bool // the passkey was prepared, and works from now on
 }
 
 var (
@@ -240,7 +251,7 @@ const findSQL = `WITH RECURSIVE found (id, user_id) AS (SELECT id, user_id FROM 
 		UNION SELECT m.group_id FROM group_members m JOIN above a ON m.member_id = a.id),
 	member (id) AS (SELECT id FROM above UNION ALL SELECT r.role_id FROM role_assignments r JOIN found f ON r.principal_id = f.user_id)
 	SELECT p.id, p.display_name, p.public_key, p.algorithm, p.aaguid, p.sign_count, p.backup_eligible, p.backup_state, p.attested, p.transports, p.attachment, p.model,
-		p.created_at, u.id, u.upn, u.display_name, u.enabled,
+		p.created_at, p.disabled, u.id, u.upn, u.display_name, u.enabled,
 		coalesce((SELECT string_agg(id, ',') FROM member), ''),
 		(SELECT coalesce(max(value), 0) FROM versions WHERE name = '` + directory.MethodPoliciesVersion + `'),
 		(SELECT coalesce(max(break_glass), '') FROM organization)
@@ -250,12 +261,12 @@ const findSQL = `WITH RECURSIVE found (id, user_id) AS (SELECT id, user_id FROM 
 func (k *Keeper) find(ctx context.Context, credentialID []byte) (*record, error) {
 	var r record
 	var aaguid, transports, model, memberOf string
-	var attested bool
+	var attested, disabled bool
 	var signCount, created int64
 	m, u := &r.Method, &r.user
 	err := k.DB.Read(ctx, func(q db.Querier) error {
 		return q.QueryRowContext(ctx, findSQL, credentialID).Scan(&m.Key, &m.DisplayName, &r.PublicKey, &r.Algorithm, &aaguid, &signCount, &r.BackupEligible,
-			&r.Record.BackupState, &attested, &transports, &m.Attachment, &model, &created, &u.ID, &u.UserPrincipalName, &u.DisplayName, &u.AccountEnabled,
+			&r.Record.BackupState, &attested, &transports, &m.Attachment, &model, &created, &disabled, &u.ID, &u.UserPrincipalName, &u.DisplayName, &u.AccountEnabled,
 			&memberOf, &r.policyVersion, &r.breakGlass)
 	})
 	if problem.KindOf(db.Err("", err)) == problem.NotFound {
@@ -272,6 +283,7 @@ func (k *Keeper) find(ctx context.Context, credentialID []byte) (*record, error)
 	}
 	m.ID, m.UserID, m.CredentialID, m.AaGuid, m.PasskeyType = MethodID(credentialID), u.ID, credentialID, aaguid, TypeOf(r.BackupEligible)
 	m.CreatedDateTime, m.BackedUp, m.Transports = db.Time(created), r.Record.BackupState, splitList(transports)
+	m.Cardea.State = stateOf(disabled)
 	m.AttestationLevel = NotAttested
 	if attested {
 		m.AttestationLevel = Attested

@@ -64,12 +64,18 @@ func (k *Keeper) enter(ctx context.Context, v verdict) (SignedIn, error) {
 	in := SignedIn{Method: v.rec.Method, Decision: v.decision}
 	in.User = v.rec.user
 	in.Method.PasskeyType, in.Method.LastUsedDateTime, in.Method.LastUsedOn = v.outcome.Type, &v.At, v.Situation.ClientName()
+	in.Method.Cardea.State, in.Activated = Enabled, v.activates
 	err := k.DB.Write(ctx, func(q db.Querier) error {
 		if err := spend(ctx, q, v.proof); err != nil {
 			return err
 		}
 		if err := touch(ctx, q, v); err != nil {
 			return err
+		}
+		if v.activates {
+			if err := k.activated(ctx, q, v); err != nil {
+				return err
+			}
 		}
 		var err error
 		if in.Session, in.Token, err = openSession(ctx, q, v, row.ID); err != nil {

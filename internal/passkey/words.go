@@ -14,6 +14,7 @@ const (
 	CodeUserGroup         = "userGroupRestriction"
 	CodeKeyDisallowed     = "keyDisallowedByPolicy"
 	CodeAttestation       = "attestationValidationFailed"
+	CodeNotActivated      = "passkeyDisabled" // ours: Entra has no such state
 )
 
 // Code is the code of the refusal as a whole, "" if d allows (PK-144).
@@ -26,6 +27,8 @@ func (d Decision) Code() string {
 		return CodeFeatureDisallowed
 	case UserExcluded, UserNotTargeted:
 		return CodeUserGroup
+	case NotActivated:
+		return CodeNotActivated
 	}
 	for _, r := range d.Reasons {
 		if r.Code != AttestationRequired {
@@ -43,6 +46,14 @@ func (d Decision) Why() string {
 		return ""
 	case len(d.Reasons) > 0:
 		return d.Reasons[0].Code
+	}
+	return string(d.State)
+}
+
+// kept is the state that kept every profile away, "" if profiles were asked.
+func (d Decision) kept() string {
+	if d.State == Applies {
+		return ""
 	}
 	return string(d.State)
 }
@@ -70,6 +81,10 @@ func (d Decision) Problem() *problem.Error {
 		return e
 	case UserNotTargeted:
 		e.Detail = "No target of the passkey policy includes this person. An administrator can add a group with a profile under Authentication methods, Passkey (FIDO2)."
+		return e
+	}
+	if d.State == NotActivated {
+		e.Detail = "This passkey was prepared for its owner, who has not activated it yet. The owner does so on Security info; an administrator can set cardea.state to enabled."
 		return e
 	}
 	text := []string{"This passkey is not allowed."}
@@ -216,6 +231,8 @@ func (d Decision) Advice() string {
 		return "Ask your help desk for a passkey. Your organisation sets them up for you."
 	case UserExcluded, UserNotTargeted:
 		return "Use another way to sign in, or ask your help desk. Your organisation does not accept passkeys for your account."
+	case NotActivated:
+		return "Sign in another way first, for example with a Temporary Access Pass from your help desk. Then activate this security key: it was prepared for you and waits for that."
 	}
 	switch d.remedy() {
 	case useDeviceBound:

@@ -106,7 +106,7 @@ func (e *Edge) prove(r *http.Request, again bool) (page.Answer, error) {
 	if err != nil {
 		return page.Answer{}, err
 	}
-	a := passkey.Attempt{Credential: in.Credential, Binding: binding(page.CookieValue(r, browserCookie), flow), Situation: v.situation(), At: v.now}
+	a := passkey.Attempt{Credential: in.Credential, Binding: binding(page.CookieValue(r, browserCookie), flow), Beside: s, Situation: v.situation(), At: v.now}
 	if again && s != nil && !borrowed(*s) {
 		a.Session = s
 	}

@@ -155,6 +155,9 @@ func (e *Edge) firstPasskey(r *http.Request, why, next string) (page.Answer, err
 	if made, err := e.madeSince(v, *s); err != nil || made {
 		return page.Redirect303(next), err
 	}
+	if _, waits, err := e.activation(v, *s); err != nil || waits {
+		return page.Redirect303("/signin/prompt"), err
+	}
 	view, offered, err := e.create(v, *s)
 	if err != nil || !offered {
 		return page.Redirect303("/signin/prompt"), err
@@ -221,7 +224,7 @@ func (e *Edge) home(r *http.Request) (page.Answer, error) {
 	if err != nil || s == nil {
 		return page.Redirect303("/signin"), err
 	}
-	have, err := e.Keeper.List(r.Context(), e.DB, u.ID)
+	have, err := e.Keeper.Active(r.Context(), u.ID)
 	if err != nil {
 		return page.Answer{}, err
 	}

@@ -26,6 +26,9 @@ func (e *Edge) prompt(r *http.Request) (page.Answer, error) {
 	if err != nil || s == nil {
 		return page.Redirect303(v.to("/signin")), err
 	}
+	if view, waits, err := e.activation(v, *s); err != nil || waits {
+		return page.HTML(view), err
+	}
 	view, offered, err := e.create(v, *s)
 	if err != nil {
 		return page.Answer{}, err
@@ -70,7 +73,7 @@ func (e *Edge) create(v *visit, s session.Session) (view page.Create, offered bo
 	if err != nil {
 		return view, false, err
 	}
-	have, err := e.Keeper.List(v.Context(), e.DB, u.ID)
+	have, err := e.Keeper.Active(v.Context(), u.ID)
 	if err != nil {
 		return view, false, err
 	}
@@ -92,7 +95,7 @@ func (e *Edge) create(v *visit, s session.Session) (view page.Create, offered bo
 
 // madeSince reports whether the person has a passkey that is younger than s.
 func (e *Edge) madeSince(v *visit, s session.Session) (bool, error) {
-	all, err := e.Keeper.List(v.Context(), e.DB, s.UserID)
+	all, err := e.Keeper.Active(v.Context(), s.UserID)
 	if err != nil {
 		return false, err
 	}

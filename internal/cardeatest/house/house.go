@@ -197,6 +197,23 @@ func (h *House) Use(b *cardeatest.Browser, a *cardeatest.Authenticator, path, fl
 	return b.JSON(path, map[string]any{"state": o.State, "credential": json.RawMessage(c)})
 }
 
+// Prepare registers a passkey for somebody, as an administrator does, in the
+// state disabled.
+func (h *House) Prepare(u directory.User, a *cardeatest.Authenticator) passkey.Method {
+	h.Helper()
+	r := passkey.Registration{User: u, Actor: h.Admin, At: h.Now()}
+	begun, err := h.Keeper.BeginRegistration(h.Context(), r)
+	h.Must(err)
+	c, err := a.Create(begun.Options, Origin)
+	h.Must(err)
+	answer, err := passkey.ReadAnswer(c, "Blue key")
+	h.Must(err)
+	answer.State = passkey.Disabled
+	done, err := h.Keeper.FinishRegistration(h.Context(), r, answer)
+	h.Must(err)
+	return done.Method
+}
+
 // SignIn signs in with a passkey and returns where the browser goes next.
 func (h *House) SignIn(b *cardeatest.Browser, a *cardeatest.Authenticator, flow string) string {
 	h.Helper()
