@@ -29,7 +29,7 @@ var order = [][]string{
 	{"page", "mail", "!database/sql"},
 	{"mds/mdstest", "!database/sql"},
 	{"mds", "!database/sql"},
-	{"webauthn", "odata", "!database/sql", "!net/http"},
+	{"webauthn", "odata", "rule", "!database/sql", "!net/http"},
 	{"jose", "!database/sql", "!net/http"},
 	{"db", "!net/http"},
 	{"problem"},
