@@ -25,7 +25,10 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require golang.org/x/sync v0.25.0 // indirect
+require (
+	github.com/sstallion/go-hid v0.15.0 // indirect
+	golang.org/x/sync v0.25.0 // indirect
+)
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
