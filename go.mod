@@ -15,6 +15,7 @@ require (
 	github.com/prometheus/client_golang v1.25.0
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/spf13/cobra v1.10.2
+	github.com/sstallion/go-hid v0.15.0
 	github.com/wneessen/go-mail v0.8.1
 	golang.org/x/crypto v0.59.0
 	golang.org/x/oauth2 v0.38.0
@@ -26,7 +27,6 @@ require (
 )
 
 require (
-	github.com/sstallion/go-hid v0.15.0 // indirect
 	golang.org/x/sync v0.25.0 // indirect
 )
 

@@ -30,13 +30,14 @@ var order = [][]string{
 	{"mds/mdstest", "!database/sql"},
 	{"mds", "!database/sql"},
 	{"webauthn", "odata", "rule", "!database/sql", "!net/http"},
+	{"ctap", "!database/sql", "!net/http"},
 	{"jose", "!database/sql", "!net/http"},
 	{"db", "!net/http"},
 	{"problem"},
 }
 
 // kits are for tests: they may import everything, and only tests import them.
-var kits = []string{module + "cardeatest", module + "cardeatest/house", module + "db/dbtest", module + "layers"}
+var kits = []string{module + "cardeatest", module + "cardeatest/house", module + "ctap/ctaptest", module + "db/dbtest", module + "layers"}
 
 type pkg struct {
 	ImportPath           string
