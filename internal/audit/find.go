@@ -16,7 +16,7 @@ var SignInSchema = odata.Schema{
 	"userPrincipalName": {Column: "upn", Folded: true},
 	"appId":             {Column: "app_id", Folded: true},
 	"status/errorCode":  {Column: "error_code", Kind: odata.Int64},
-	"signInEventTypes":  {Column: "event_type", Any: true},
+	"signInEventTypes":  {Items: &odata.Items{Members: odata.Schema{"": {Column: "event_type"}}}},
 }
 
 // AuditSchema says what $filter may name on directory audits (reports-and-logs §5).
@@ -29,7 +29,7 @@ var AuditSchema = odata.Schema{
 	"result":                {Column: "result"},
 	"initiatedBy/user/id":   {Column: "actor_id", Folded: true},
 	"initiatedBy/app/appId": {Column: "actor_id", Folded: true},
-	"targetResources/id":    {Column: "target_id", Folded: true, Any: true},
+	"targetResources":       {Items: &odata.Items{Members: odata.Schema{"id": {Column: "target_id", Folded: true}}}},
 }
 
 // The page size and the order of the logs: newest first.
@@ -54,11 +54,10 @@ func CountSignIns(ctx context.Context, d db.Querier, q odata.Query) (n int64, er
 }
 
 func ofPeople(q odata.Query) odata.Query {
-	kind := SignInSchema["signInEventTypes"]
-	if odata.Names(q.Filter, kind) {
+	if odata.Names(q.Filter, "signInEventTypes") {
 		return q
 	}
-	people := odata.Compare{Property: kind, Op: "eq", Value: Interactive}
+	people := odata.Compare{Property: odata.Property{Column: "event_type"}, Op: "eq", Value: Interactive}
 	if q.Filter == nil {
 		q.Filter = people
 	} else {

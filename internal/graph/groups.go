@@ -139,7 +139,7 @@ func listMembers(c *Call) (Answer, error) {
 	p := page{Context: c.Base + "/$metadata#directoryObjects" + selected(q.Select), Value: []object{}}
 	for last := ""; len(people)+len(inner) > 0; {
 		if len(p.Value) == q.Top {
-			p.Next = c.nextLink(odata.Token(nil, nil, last))
+			p.Next = c.nextLink(q.Token(nil, last))
 			break
 		}
 		shape, item := memberGroups, any(nil)

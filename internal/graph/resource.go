@@ -125,7 +125,7 @@ func (cl Collection[T]) serveList(c *Call) (Answer, error) {
 		}
 		if i == q.Top-1 && len(items) > q.Top {
 			key, _ := full.value("id").(string)
-			p.Next = c.nextLink(odata.Token(q.OrderBy, full.value, key))
+			p.Next = c.nextLink(q.Token(full.value, key))
 		}
 		if cl.View != nil {
 			full = cl.View(c, item, full)

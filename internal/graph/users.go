@@ -71,7 +71,8 @@ func viewUser(c *Call, u directory.User, o object) object {
 	return o
 }
 
-// listUsers, as countUsers, lets nobody filter by what is hidden from them.
+// listUsers, as countUsers, lets nobody filter or sort by what is hidden from
+// them.
 func listUsers(c *Call, q odata.Query) ([]directory.User, error) {
 	if err := c.mayFilter(q); err != nil {
 		return nil, err
@@ -87,9 +88,9 @@ func countUsers(c *Call, q odata.Query) (int64, error) {
 }
 
 func (c *Call) mayFilter(q odata.Query) error {
-	for name, p := range directory.UserSchema {
-		if !slices.Contains(basic, name) && odata.Names(q.Filter, p) && c.basically() {
-			return denied("Filtering by %s needs the scope User.Read.All.", name)
+	for name := range directory.UserSchema {
+		if !slices.Contains(basic, name) && q.Names(name) && c.basically() {
+			return denied("Filtering and sorting by %s needs the scope User.Read.All.", name)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 // Package odata reads the OData query options that Microsoft Graph clients
-// send ($filter, $search, $orderby, $select, $top, $skiptoken, $count) and
-// turns them into SQL. It knows no resource: callers pass a Schema.
+// send ($filter, $search, $orderby, $select, $expand, $top, $skip, $skiptoken,
+// $count, $format) and turns them into SQL. It knows no resource: callers pass
+// a Schema.
 //
 // What a caller sends is bounded before any query runs (DO-28), names only
 // members that the Schema lists (DO-29), and reaches SQL as arguments, never
@@ -17,54 +18,26 @@ import (
 	"cardea/internal/problem"
 )
 
-// Kind is the EDM primitive type of a property.
-type Kind uint8
-
-// The kinds, and what their columns hold.
-const (
-	String         Kind = iota // TEXT NOT NULL; the literal null is ''
-	Boolean                    // BOOLEAN
-	Int64                      // BIGINT
-	DateTimeOffset             // BIGINT, Unix milliseconds
-)
-
-// Property says where an API property is stored and what may be asked of it.
-type Property struct {
-	Column string // a SQL expression written by us, never by a caller
-	Kind   Kind
-	Folded bool     // the column holds lower case, so literals are lowered and an index can be used
-	Sort   bool     // $orderby may name it
-	Search bool     // $search may name it
-	More   []string // operators beyond the usual ones of the kind: "endswith", "contains"
-	Any    bool     // a collection: reached through any(…) only
-}
-
-// Schema lists the properties of a collection, under the names of the API.
-// A nested member is "status/errorCode".
-type Schema map[string]Property
-
-// find looks a name up in any case (DO-27).
-func (s Schema) find(name string) (string, Property, bool) {
-	if p, ok := s[name]; ok {
-		return name, p, true
-	}
-	for n, p := range s {
-		if strings.EqualFold(n, name) {
-			return n, p, true
-		}
-	}
-	return name, Property{}, false
-}
-
 // Query is a parsed set of query options.
 type Query struct {
 	Filter  Expr // nil means all
 	Search  Expr // nil means all
 	OrderBy []Order
 	Select  []string // nil means the default set
+	Expand  *Expand  // nil means none
 	Top     int
-	After   []any // the last row of the page before: a value per OrderBy, then the key
-	Count   bool
+	Skip    int    // rows to leave out before the first page
+	After   []any  // the last row of the page before: a value per OrderBy, then the key
+	Count   bool   // $count=true
+	Format  string // "json", "csv" or "" where the caller did not say
+	bound   string // what a $skiptoken of this query is bound to
+}
+
+// Names reports whether q asks something about the member name: by $filter,
+// $search or $orderby, or by a $skiptoken, which holds the values of the order.
+func (q Query) Names(name string) bool {
+	return Names(q.Filter, name) || Names(q.Search, name) ||
+		slices.ContainsFunc(q.OrderBy, func(o Order) bool { return o.Name == name })
 }
 
 // Order is one key of $orderby.
@@ -74,10 +47,13 @@ type Order struct {
 	Desc     bool
 }
 
-// Paging says how long pages are.
+// Paging says how long the pages of a list are, and what else than its Schema
+// it offers.
 type Paging struct {
 	Default, Max int
-	Order        []Order // the order without $orderby; the key always comes last
+	Order        []Order  // the order without $orderby; the key always comes last
+	Skip         bool     // $skip may be sent
+	Expand       []string // the relationships that $expand may name
 }
 
 const maxOption = 4096 // bytes of any single option (DO-28)
@@ -89,61 +65,137 @@ func bad(code, format string, args ...any) *problem.Error {
 // Parse reads v, whose names are lower case and carry their $, against s.
 // Options with a $ that are not supported are errors, so that a typo never
 // widens what a caller sees; others are ignored (WC-9).
-func Parse(v url.Values, s Schema, p Paging) (q Query, err error) {
-	q.Top, q.OrderBy = p.Default, p.Order
+func Parse(v url.Values, s Schema, p Paging) (Query, error) {
+	q := Query{Top: p.Default, OrderBy: p.Order, bound: bind(v)}
 	token := ""
 	for _, name := range slices.Sorted(maps.Keys(v)) {
 		val := v.Get(name)
-		if len(val) > maxOption {
-			return Query{}, bad("unsupportedQuery", "The query option %s is longer than %d bytes. Ask for less at a time.", name, maxOption).On(name)
-		}
-		switch name {
-		case "$filter":
-			q.Filter, err = ParseFilter(val, s)
-		case "$search":
-			q.Search, err = ParseSearch(val, s)
-		case "$orderby":
-			q.OrderBy, err = parseOrder(val, s)
-		case "$select":
-			q.Select, err = parseSelect(val)
-		case "$top":
-			if q.Top, err = strconv.Atoi(val); err != nil || q.Top < 1 || q.Top > p.Max {
-				err = bad("invalidPageSize", "Invalid page size specified: '%s'. Must be between 1 and %d inclusive.", clip(val), p.Max).On("$top")
-			}
-		case "$count":
-			q.Count = strings.EqualFold(val, "true")
-		case "$skiptoken":
+		err := oneOf(name, v[name])
+		switch {
+		case err != nil:
+		case name == "$skiptoken":
 			token = val
-		case "$format":
 		default:
-			if strings.HasPrefix(name, "$") {
-				err = bad("unsupportedQuery", "The query option %s is not supported here. Leave it out.", clip(name)).On(clip(name))
-			}
+			err = q.option(name, val, s, p)
 		}
 		if err != nil {
 			return Query{}, err
 		}
 	}
+	if err := q.together(v); err != nil {
+		return Query{}, err
+	}
 	if token != "" {
-		if q.After, err = readToken(token, q.OrderBy); err != nil {
+		after, err := readToken(token, q)
+		if err != nil {
 			return Query{}, err
 		}
+		q.After, q.Skip = after, 0 // what was to be skipped lies before the first page
 	}
 	return q, nil
 }
 
+// oneOf refuses what no option may be: long, unreadable, or sent twice with
+// two meanings.
+func oneOf(name string, sent []string) error {
+	for _, val := range sent {
+		switch {
+		case len(val) > maxOption:
+			return bad("unsupportedQuery", "The query option %s is longer than %d bytes. Ask for less at a time.", clip(name), maxOption).On(clip(name))
+		case strings.HasPrefix(name, "$") && val != sent[0]:
+			return bad("unsupportedQuery", "The query option %s is sent twice. Send it once.", clip(name)).On(clip(name))
+		case strings.HasPrefix(name, "$") && !text(val):
+			return bad("unsupportedQuery", "The query option %s is no text: it holds a zero byte, or bytes that are not UTF-8.", clip(name)).On(clip(name))
+		}
+	}
+	return nil
+}
+
+// option reads one option but $skiptoken into q.
+func (q *Query) option(name, val string, s Schema, p Paging) (err error) {
+	switch name {
+	case "$filter":
+		q.Filter, err = ParseFilter(val, s)
+	case "$search":
+		q.Search, err = ParseSearch(val, s)
+	case "$orderby":
+		q.OrderBy, err = parseOrder(val, s)
+	case "$select":
+		q.Select, err = parseSelect(val, name)
+	case "$expand":
+		q.Expand, err = parseExpand(val, p.Expand)
+	case "$top":
+		if q.Top, err = strconv.Atoi(val); err != nil || q.Top < 1 || q.Top > p.Max {
+			return bad("invalidPageSize", "Invalid page size specified: '%s'. Must be between 1 and %d inclusive.", clip(val), p.Max).On(name)
+		}
+	case "$skip":
+		if !p.Skip {
+			return bad("unsupportedQuery", "This list does not support $skip. Follow @odata.nextLink.").On(name)
+		}
+		if q.Skip, err = strconv.Atoi(val); err != nil || q.Skip < 0 || q.Skip > maxSkip {
+			return bad("unsupportedQuery", "$skip must be a number from 0 to %d, not '%s'.", maxSkip, clip(val)).On(name)
+		}
+	case "$count":
+		if q.Count = strings.EqualFold(val, "true"); !q.Count && !strings.EqualFold(val, "false") {
+			return bad("unsupportedQuery", "$count must be true or false, not '%s'.", clip(val)).On(name)
+		}
+	case "$format":
+		q.Format, err = parseFormat(val)
+	default:
+		if strings.HasPrefix(name, "$") {
+			return bad("unsupportedQuery", "The query option %s is not supported here. Leave it out.", clip(name)).On(clip(name))
+		}
+	}
+	return err
+}
+
+const maxSkip = 1_000_000
+
+// together refuses options that exclude one another: $expand and what §5.3
+// calls advanced queries.
+func (q *Query) together(v url.Values) error {
+	if q.Expand == nil {
+		return nil
+	}
+	with := ""
+	switch {
+	case q.Search != nil:
+		with = "$search"
+	case Advanced(q.Filter):
+		with = "ne, not, endswith, contains or /$count in $filter"
+	case q.Filter != nil && v.Has("$orderby"):
+		with = "$filter together with $orderby"
+	default:
+		return nil
+	}
+	return bad("unsupportedQuery", "$expand cannot be used with %s. Read the list without $expand, then the related objects.", with).On("$expand")
+}
+
+func parseFormat(val string) (string, error) {
+	kind, _, _ := strings.Cut(strings.ToLower(val), ";")
+	switch strings.TrimSpace(kind) {
+	case "json", "application/json":
+		return "json", nil
+	case "csv", "text/csv":
+		return "csv", nil
+	}
+	return "", bad("unsupportedQuery", "$format must be json or csv, not '%s'.", clip(val)).On("$format")
+}
+
 const maxSelect = 100
 
-func parseSelect(in string) ([]string, error) {
+func parseSelect(in, option string) ([]string, error) {
 	if strings.TrimSpace(in) == "" {
 		return nil, nil
 	}
 	names := strings.Split(in, ",")
 	if len(names) > maxSelect {
-		return nil, bad("unsupportedQuery", "$select names more than %d members.", maxSelect).On("$select")
+		return nil, bad("unsupportedQuery", "%s names more than %d members.", option, maxSelect).On(option)
 	}
 	for i, n := range names {
-		names[i] = strings.TrimSpace(n)
+		if names[i] = strings.TrimSpace(n); names[i] == "" {
+			return nil, bad("unsupportedQuery", "%s has an empty name. Write names with one comma between them.", option).On(option)
+		}
 	}
 	return names, nil
 }
@@ -159,8 +211,11 @@ func parseOrder(in string, s Schema) ([]Order, error) {
 			return nil, bad("unsupportedQuery", "$orderby: %q cannot be read. Write a member, then asc or desc.", clip(part)).On("$orderby")
 		}
 		name, p, ok := s.find(f[0])
-		if !ok || !p.Sort {
+		if !ok || !p.Sort || p.Items != nil {
 			return nil, bad("unsupportedQuery", "This list cannot be sorted by %q. %s", clip(f[0]), sortable(s)).On("$orderby")
+		}
+		if slices.ContainsFunc(out, func(o Order) bool { return o.Name == name }) {
+			return nil, bad("unsupportedQuery", "$orderby names %s twice. Name it once.", name).On("$orderby")
 		}
 		out = append(out, Order{name, p, desc})
 	}
@@ -168,13 +223,7 @@ func parseOrder(in string, s Schema) ([]Order, error) {
 }
 
 func sortable(s Schema) string {
-	var names []string
-	for n, p := range s {
-		if p.Sort {
-			names = append(names, n)
-		}
-	}
-	slices.Sort(names)
+	names := s.names(func(p Property) bool { return p.Sort && p.Items == nil })
 	if len(names) == 0 {
 		return "It has one fixed order."
 	}
@@ -183,8 +232,11 @@ func sortable(s Schema) string {
 
 // clip cuts text of a caller before it is quoted in a message.
 func clip(s string) string {
-	if r := []rune(s); len(r) > 60 {
-		return string(r[:60]) + "…"
+	n := 0
+	for i := range s {
+		if n++; n > 60 {
+			return s[:i] + "…"
+		}
 	}
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // SQL is a query under construction: text that we wrote and arguments that
@@ -28,31 +29,16 @@ func (s *SQL) Bind(v any) string {
 // Arg appends a placeholder for v.
 func (s *SQL) Arg(v any) *SQL { return s.Text(s.Bind(v)) }
 
-var sqlOp = map[string]string{"eq": " = ", "ne": " <> ", "gt": " > ", "ge": " >= ", "lt": " < ", "le": " <= "}
+const (
+	always = "1 = 1"
+	never  = "1 = 0"
+)
 
-// column is how p is compared: strings without regard to case (DO-30).
-func column(p Property) string {
-	if p.Kind == String && !p.Folded {
-		return "lower(" + p.Column + ")"
-	}
-	return p.Column
-}
-
-func operand(p Property, v any) any {
-	if text, ok := v.(string); ok {
-		return strings.ToLower(text)
-	}
-	if v == nil && p.Kind == String {
-		return "" // our columns are NOT NULL: what Graph calls null is empty
-	}
-	return v
-}
-
-// Where appends e as a boolean SQL expression; nil is true.
+// Where appends e as a boolean SQL expression that is never NULL; nil is true.
 func (s *SQL) Where(e Expr) *SQL {
 	switch e := e.(type) {
 	case nil:
-		return s.Text("1 = 1")
+		return s.Text(always)
 	case Logic:
 		op := " AND "
 		if e.Or {
@@ -62,35 +48,18 @@ func (s *SQL) Where(e Expr) *SQL {
 	case Not:
 		return s.Text("NOT (").Where(e.X).Text(")")
 	case Compare:
-		v := operand(e.Property, e.Value)
-		if v == nil { // never null: equal to nothing, different from everything (DO-33)
-			if e.Op == "ne" {
-				return s.Text("1 = 1")
-			}
-			return s.Text("1 = 0")
+		if e.Property.Items != nil {
+			return s.count(e)
 		}
-		return s.Text(column(e.Property) + sqlOp[e.Op]).Arg(v)
+		return s.compare(e)
 	case Match:
-		esc := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(e.Text))
-		pat := map[string]string{"startswith": esc + "%", "endswith": "%" + esc, "contains": "%" + esc + "%"}[e.Func]
-		return s.Text(column(e.Property) + " LIKE ").Arg(pat).Text(` ESCAPE '\'`)
+		return s.match(e)
+	case Has:
+		return s.has(e)
 	case In:
-		s.Text(column(e.Property) + " IN (")
-		first := true
-		for _, v := range e.Values {
-			if v = operand(e.Property, v); v == nil {
-				continue
-			}
-			if !first {
-				s.Text(", ")
-			}
-			first = false
-			s.Arg(v)
-		}
-		if first {
-			s.Text("NULL") // nothing but null: true for no row
-		}
-		return s.Text(")")
+		return s.in(e)
+	case Any:
+		return s.any(e)
 	}
 	panic(fmt.Sprintf("odata: unknown expression %T", e))
 }
@@ -100,43 +69,200 @@ func (s *SQL) Conditions(q Query) *SQL {
 	return s.Where(q.Filter).Text(" AND ").Where(q.Search)
 }
 
-// Page appends conditions, order and limit for q behind "… WHERE ". key is the
-// column of the id, which makes the order total; it follows the direction of
-// the last member of the order. Page asks for one row more than q.Top, so that
-// the caller learns whether there is a next page.
-func (s *SQL) Page(q Query, key string) *SQL {
-	order := append(append([]Order(nil), q.OrderBy...), Order{Property: Property{Column: key}})
-	if n := len(order); n > 1 {
-		order[n-1].Desc = order[n-2].Desc
+// column is how p is compared: strings without regard to case (DO-30).
+func column(p Property) string {
+	if p.Items != nil {
+		return p.Items.number()
 	}
-	s.Conditions(q)
-	if len(q.After) == len(order) {
-		s.Text(" AND (")
-		for i := range order { // behind in i and equal in all before
-			if i > 0 {
-				s.Text(" OR ")
-			}
-			s.Text("(")
-			for j := range i {
-				s.Text(order[j].Property.Column + " = ").Arg(q.After[j]).Text(" AND ")
-			}
-			op := " > "
-			if order[i].Desc {
-				op = " < "
-			}
-			s.Text(order[i].Property.Column + op).Arg(q.After[i]).Text(")")
+	if p.Kind == String && !p.Folded {
+		return "lower(" + p.Column + ")"
+	}
+	return p.Column
+}
+
+// zero is what stands for null in the column of p, nil if nothing does.
+func (p Property) zero() any {
+	switch {
+	case p.Items != nil:
+		return nil
+	case p.Kind == String:
+		return ""
+	case !p.Zero:
+		return nil
+	case p.Kind == Boolean:
+		return false
+	}
+	return int64(0)
+}
+
+// null is the condition that p is null: its text ends in is, "=" or "<>".
+func (p Property) null(is string) string {
+	switch p.zero() {
+	case "":
+		return p.Column + " " + is + " ''"
+	case false:
+		return p.Column + " " + is + " FALSE"
+	case int64(0):
+		return p.Column + " " + is + " 0"
+	}
+	if is == "=" {
+		return never
+	}
+	return always
+}
+
+func sqlOp(op string) string {
+	switch op {
+	case "eq":
+		return " = "
+	case "ne":
+		return " <> "
+	case "gt":
+		return " > "
+	case "ge":
+		return " >= "
+	case "lt":
+		return " < "
+	case "le":
+		return " <= "
+	}
+	panic("odata: unknown operator " + op)
+}
+
+// compare: a string without letters is null, because the columns cannot tell
+// them apart.
+func (s *SQL) compare(e Compare) *SQL {
+	p, v := e.Property, e.Value
+	if t, ok := v.(string); ok {
+		v = strings.ToLower(t)
+	}
+	zero := p.zero()
+	switch equal := e.Op == "eq" || e.Op == "ne"; {
+	case v == nil && e.Op == "eq", v == "" && e.Op == "eq":
+		return s.Text(p.null("="))
+	case v == nil && e.Op == "ne", v == "" && e.Op == "ne":
+		return s.Text(p.null("<>"))
+	case v == nil: // nothing is before or behind null
+		return s.Text(never)
+	case equal && v == zero: // a value that cannot be stored: equal to none
+		if e.Op == "eq" {
+			return s.Text(never)
 		}
-		s.Text(")")
+		return s.Text(always)
+	case !equal && zero != nil && zeroMeets(e.Op, v): // null would pass as the smallest value
+		s.Text("(" + p.null("<>") + " AND ")
+		return s.Text(column(p) + sqlOp(e.Op)).Arg(v).Text(")")
 	}
-	s.Text(" ORDER BY ")
-	for i, o := range order {
+	return s.Text(column(p) + sqlOp(e.Op)).Arg(v)
+}
+
+// zeroMeets reports whether "zero op v" holds.
+func zeroMeets(op string, v any) bool {
+	switch v := v.(type) {
+	case string:
+		return op == "lt" && v != "" || op == "le" || op == "ge" && v == ""
+	case int64:
+		return op == "lt" && 0 < v || op == "le" && 0 <= v || op == "gt" && 0 > v || op == "ge" && 0 >= v
+	}
+	return false
+}
+
+// escape makes text match only itself in LIKE.
+func escape(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
+}
+
+func (s *SQL) like(what, pattern string) *SQL {
+	return s.Text(what + " LIKE ").Arg(pattern).Text(` ESCAPE '\'`)
+}
+
+func (s *SQL) match(e Match) *SQL {
+	p, text := e.Property, strings.ToLower(e.Text)
+	if text == "" { // every text begins and ends with it; null does not
+		return s.Text(p.null("<>"))
+	}
+	switch e.Func {
+	case "startswith": // a range, which both engines look up in an index; LIKE would be one on neither
+		s.Text("(" + column(p) + " >= ").Arg(text)
+		if end, ok := behind(text); ok {
+			s.Text(" AND " + column(p) + " < ").Arg(end)
+		}
+		return s.Text(")")
+	case "endswith":
+		return s.like(column(p), "%"+escape(text))
+	case "contains":
+		return s.like(column(p), "%"+escape(text)+"%")
+	case "word": // the first half spares most rows the second
+		s.Text("(").like(column(p), "%"+escape(text)+"%")
+		return s.Text(" AND ").like(words(column(p)), "% "+escape(text)+"%").Text(")")
+	}
+	panic("odata: unknown function " + e.Func)
+}
+
+// behind returns the first text, in the order of bytes, behind all that begin
+// with prefix; false if there is none.
+func behind(prefix string) (string, bool) {
+	for prefix != "" {
+		r, n := utf8.DecodeLastRuneInString(prefix)
+		prefix = prefix[:len(prefix)-n]
+		if r++; r == 0xD800 {
+			r = 0xE000 // there are no characters between
+		}
+		if r <= utf8.MaxRune {
+			return prefix + string(r), true
+		}
+	}
+	return "", false
+}
+
+// words is the text of a column with a blank before each word.
+func words(column string) string {
+	for _, r := range separators {
+		if r != ' ' {
+			column = "replace(" + column + ", '" + strings.ReplaceAll(string(r), "'", "''") + "', ' ')"
+		}
+	}
+	return "(' ' || " + column + ")"
+}
+
+func (s *SQL) has(e Has) *SQL {
+	s.Text("(")
+	for i, f := range e.Flags {
+		if i > 0 {
+			s.Text(" AND ")
+		}
+		s.like("(',' || "+column(e.Property)+" || ',')", "%,"+escape(strings.ToLower(f))+",%")
+	}
+	return s.Text(")")
+}
+
+func (s *SQL) in(e In) *SQL {
+	p := e.Property
+	zero := p.zero()
+	var args []any
+	for _, v := range e.Values {
+		if t, ok := v.(string); ok {
+			v = strings.ToLower(t)
+		}
+		switch {
+		case v == nil:
+			v = zero
+		case v == zero && v != "": // as in compare
+			continue
+		}
+		if v != nil {
+			args = append(args, v)
+		}
+	}
+	if len(args) == 0 {
+		return s.Text(never)
+	}
+	s.Text(column(p) + " IN (")
+	for i, v := range args {
 		if i > 0 {
 			s.Text(", ")
 		}
-		s.Text(o.Property.Column)
-		if o.Desc {
-			s.Text(" DESC")
-		}
+		s.Arg(v)
 	}
-	return s.Text(" LIMIT ").Arg(q.Top + 1)
+	return s.Text(")")
 }

@@ -1,60 +1,96 @@
 package odata
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
-	"slices"
+	"net/url"
 	"strings"
 	"time"
 )
 
-// Token is the $skiptoken that continues behind a row. member gives the row's
-// members as the API shows them; key is the row's id.
-func Token(order []Order, member func(name string) any, key string) string {
-	values := make([]any, 0, len(order)+1)
-	for _, o := range order {
-		v := member(o.Name)
-		if text, ok := v.(string); ok {
-			switch {
-			case o.Property.Kind == DateTimeOffset:
-				t, _ := time.Parse(time.RFC3339Nano, text)
-				v = t.UnixMilli()
-			case o.Property.Folded:
-				v = strings.ToLower(text)
-			}
-		}
-		if v == nil && o.Property.Kind == String {
-			v = ""
-		}
-		values = append(values, v)
+// bind returns what a $skiptoken is bound to: the options that decide which
+// rows there are and in which order. $top, $select and $count may change from
+// page to page.
+func bind(v url.Values) string {
+	h := sha256.New()
+	for _, name := range []string{"$filter", "$orderby", "$search"} {
+		val := v.Get(name)
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(val))))
+		h.Write([]byte(val))
 	}
-	raw, _ := json.Marshal(append(values, key))
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:9])
+}
+
+// Token is the $skiptoken that continues q behind a row. member gives the
+// row's members as the API shows them; key is the row's id.
+//
+// A token holds no secret and proves nothing: whoever invents one can only
+// name a place in a list that they may read anyhow. So it holds the values of
+// the order, which the reader of the list must be allowed to see (Query.Names).
+func (q Query) Token(member func(name string) any, key string) string {
+	values := make([]any, 0, len(q.OrderBy)+2)
+	values = append(values, q.bound)
+	for _, o := range q.OrderBy {
+		values = append(values, o.Property.stored(member(o.Name)))
+	}
+	raw, _ := json.Marshal(append(values, key)) // strings, booleans and numbers always encode
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// readToken reads a Token made under the same order. A token of another list
-// or an invented one is refused, or at worst names a place in this list.
-func readToken(token string, order []Order) ([]any, error) {
+// stored is what the column holds for v, which is as the API shows it.
+func (p Property) stored(v any) any {
+	switch p.Kind {
+	case String:
+		s, _ := v.(string)
+		if p.Folded {
+			s = strings.ToLower(s)
+		}
+		return s
+	case Boolean:
+		b, _ := v.(bool)
+		return b
+	case DateTimeOffset:
+		if s, ok := v.(string); ok {
+			if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+				return t.UnixMilli()
+			}
+		}
+		return 0
+	}
+	switch n := v.(type) {
+	case json.Number, int64, int:
+		return n
+	case float64:
+		return int64(n)
+	}
+	return 0
+}
+
+// readToken reads a Token of the same query.
+func readToken(token string, q Query) ([]any, error) {
 	failed := bad("invalidSkipToken", "This $skiptoken is not one of ours, or belongs to another query. Start again without it.").On("$skiptoken")
 	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil {
+	if err != nil || !text(string(raw)) {
 		return nil, failed
 	}
 	var values []any
 	d := json.NewDecoder(strings.NewReader(string(raw)))
 	d.UseNumber()
-	if err := d.Decode(&values); err != nil || len(values) != len(order)+1 {
+	if err := d.Decode(&values); err != nil || d.More() || len(values) != len(q.OrderBy)+2 || values[0] != q.bound {
 		return nil, failed
 	}
+	values = values[1:]
 	for i, v := range values {
-		kind := String
-		if i < len(order) {
-			kind = order[i].Property.Kind
+		kind := String // of the key
+		if i < len(q.OrderBy) {
+			kind = q.OrderBy[i].Property.Kind
 		}
 		ok := false
 		switch v := v.(type) {
 		case string:
-			ok = kind == String && len(v) <= maxOption
+			ok = kind == String && text(v)
 		case bool:
 			ok = kind == Boolean
 		case json.Number:
@@ -66,13 +102,4 @@ func readToken(token string, order []Order) ([]any, error) {
 		}
 	}
 	return values, nil
-}
-
-func sortedNames(s Schema) []string {
-	names := make([]string, 0, len(s))
-	for n := range s {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
 }
