@@ -2,9 +2,11 @@ package graph
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -46,6 +48,7 @@ func policies() []resource {
 	}
 	return []resource{
 		add("GET", policyPath, readPolicies, getMethodsPolicy),
+		add("PATCH", policyPath, writePolicies, patchMethodsPolicy),
 		add("GET", configsPath, readPolicies, listConfigurations),
 		add("GET", one, readPolicies, getConfiguration),
 		add("PATCH", one, writePolicies, patchConfiguration),
@@ -121,27 +124,102 @@ func listConfigurations(c *Call) (Answer, error) {
 	return Answer{Status: http.StatusOK, Body: page{Context: c.Base + "/$metadata#" + configsSet, Value: all}}, err
 }
 
-// methodsPolicy is Graph's authenticationMethodsPolicy (passkeys §1.2).
-type methodsPolicy struct {
-	Context        string   `json:"@odata.context"`
-	ID             string   `json:"id"`
-	DisplayName    string   `json:"displayName"`
-	Description    string   `json:"description"`
-	PolicyVersion  string   `json:"policyVersion"`
-	MigrationState string   `json:"policyMigrationState"`
-	ConfigsContext string   `json:"authenticationMethodConfigurations@odata.context"`
-	Configurations []object `json:"authenticationMethodConfigurations"`
+// getMethodsPolicy answers Graph's authenticationMethodsPolicy with the
+// configurations of the methods inside (passkeys §1.2).
+func getMethodsPolicy(c *Call) (Answer, error) {
+	p, err := directory.GetMethodsPolicy(c.Context, c.DB)
+	if err != nil {
+		return Answer{}, err
+	}
+	return c.wholePolicy(p)
 }
 
-func getMethodsPolicy(c *Call) (Answer, error) {
+func (c *Call) wholePolicy(p directory.MethodsPolicy) (Answer, error) {
 	all, err := c.configurations()
-	return Answer{Status: http.StatusOK, Body: methodsPolicy{
-		Context: c.Base + "/$metadata#policies/authenticationMethodsPolicy/$entity",
-		ID:      "authenticationMethodsPolicy", DisplayName: "Authentication Methods Policy",
-		Description:   "Which methods people of this organisation may use to sign in, and who may use which.",
-		PolicyVersion: "1.5", MigrationState: "migrationComplete",
-		ConfigsContext: c.Base + "/$metadata#" + configsSet, Configurations: all,
-	}}, err
+	if err != nil {
+		return Answer{}, err
+	}
+	o, err := toObject(p)
+	if err != nil {
+		return Answer{}, err
+	}
+	inline, err := toObject(struct {
+		Context        string   `json:"authenticationMethodConfigurations@odata.context"`
+		Configurations []object `json:"authenticationMethodConfigurations"`
+	}{c.Base + "/$metadata#" + configsSet, all})
+	if err != nil {
+		return Answer{}, err
+	}
+	o = append(o, inline...)
+	return Answer{Status: http.StatusOK, Header: http.Header{"ETag": {versionETag(p.Version)}}, Body: o.with("@odata.context", c.Base+"/$metadata#policies/authenticationMethodsPolicy/$entity")}, nil
+}
+
+// patchMethodsPolicy changes what belongs to no single method, and answers with
+// the whole policy (PK-1, PK-30).
+func patchMethodsPolicy(c *Call) (Answer, error) {
+	if err := c.sameConfigurations(); err != nil {
+		return Answer{}, err
+	}
+	var p directory.MethodsPolicy
+	err := c.write(func(q db.Querier) (err error) {
+		p, err = directory.ChangeMethodsPolicy(c.Context, q, c.Actor, c.Now, c.Body, func(was directory.MethodsPolicy) error { return c.ifMatch(versionETag(was.Version)) })
+		return err
+	})
+	if err != nil {
+		return Answer{}, err
+	}
+	a, err := c.wholePolicy(p)
+	if err == nil && p.RegistrationEnforcement.Campaign.NeverNudges() { // PK-156
+		a.Header.Add("Warning", `299 cardea "methodNeverNudges: registrationEnforcement/authenticationMethodsRegistrationCampaign"`)
+	}
+	return a, err
+}
+
+// sameConfigurations refuses a body of the policy that changes the
+// configuration of a method along the way: Graph would not do it, and to ignore
+// it would lose what somebody meant. A body that repeats what GET answered is fine.
+func (c *Call) sameConfigurations() error {
+	var body struct {
+		Configurations []map[string]any `json:"authenticationMethodConfigurations"`
+	}
+	if err := c.decode(&body); err != nil || len(body.Configurations) == 0 {
+		return err
+	}
+	all, err := c.configurations()
+	if err != nil {
+		return err
+	}
+	stored := map[string]map[string]any{}
+	for _, o := range all {
+		text, err := json.Marshal(o)
+		if err != nil {
+			return err
+		}
+		var m map[string]any
+		if err := json.Unmarshal(text, &m); err != nil {
+			return err
+		}
+		id, _ := m["id"].(string)
+		stored[id] = m
+	}
+	for i, sent := range body.Configurations {
+		id, _ := sent["id"].(string)
+		for name, value := range sent {
+			if !strings.Contains(name, "@odata.") && !reflect.DeepEqual(value, stored[id][name]) {
+				return problem.New(problem.Invalid, "badRequest", "The configuration of a method is changed at its own address: PATCH %s/%s. Leave it out here.", configsPath, clipped(id)).
+					On(fmt.Sprintf("/authenticationMethodConfigurations/%d/%s", i, clipped(name)))
+			}
+		}
+	}
+	return nil
+}
+
+// clipped cuts text of a client before it is quoted.
+func clipped(s string) string {
+	if len(s) > 60 {
+		return strings.ToValidUTF8(s[:60], "") + "…"
+	}
+	return s
 }
 
 func getConfiguration(c *Call) (Answer, error) {

@@ -18,11 +18,11 @@ import (
 
 // ours are the members that Graph's v1.0 schema does not have, on purpose.
 var ours = map[string][]string{
-	"fido2AuthenticationMethod":   {"lastUsedDateTime", "cardea"},                                                                                                                                                                                                                             // beta in Entra (passkeys §7.1)
+	"fido2AuthenticationMethod":   {"lastUsedDateTime", "cardea"},                                                                                                                                                                                                                   // beta in Entra (passkeys §7.1)
 	"organization":                {"cardea"},                                                                                                                                                                                                                                       // DO-49
 	"application":                 {"cardea"},                                                                                                                                                                                                                                       // DO-49
 	"signIn":                      {"authenticationDetails", "authenticationMethodsUsed", "authenticationProtocol", "authenticationRequirement", "incomingTokenType", "processingTimeInMilliseconds", "sessionId", "signInEventTypes", "userAgent", "servicePrincipalId", "cardea"}, // beta, sent on both (RL-27)
-	"authenticationMethodsPolicy": {"authenticationMethodConfigurations"},
+	"authenticationMethodsPolicy": {"authenticationMethodConfigurations", "systemCredentialPreferences", "reportSuspiciousActivitySettings", "microsoftAuthenticatorPlatformSettings", "optOutSettings"},                                                                            // beta, sent on both (PK-8)
 }
 
 // TestAnswersFitGraph validates real answers against Graph's own description:
