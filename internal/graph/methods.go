@@ -1,13 +1,17 @@
 package graph
 
 import (
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"cardea/internal/accesspass"
 	"cardea/internal/db"
 	"cardea/internal/oath"
 	"cardea/internal/password"
+	"cardea/internal/problem"
 )
 
 // passwordMethodID is the id under which Graph shows everybody's password.
@@ -21,13 +25,54 @@ type passwordMethod struct {
 	CreatedDateTime *time.Time `json:"createdDateTime"`
 }
 
-// methods lists all ways in of a person together (PK-127), and the software
-// tokens by themselves.
+// absent are kinds of methods that Graph has and Cardea has not: tools list
+// them all, and an empty list is the truth. (Passkeys of Windows Hello are
+// fido2Methods here.)
+var absent = map[string]string{
+	"emailMethods": "emailAuthenticationMethod", "externalAuthenticationMethods": "externalAuthenticationMethod", "hardwareOathMethods": "hardwareOathAuthenticationMethod",
+	"microsoftAuthenticatorMethods": "microsoftAuthenticatorAuthenticationMethod", "passwordlessMicrosoftAuthenticatorMethods": "passwordlessMicrosoftAuthenticatorAuthenticationMethod",
+	"phoneMethods": "phoneAuthenticationMethod", "platformCredentialMethods": "platformCredentialAuthenticationMethod",
+	"windowsHelloForBusinessMethods": "windowsHelloForBusinessAuthenticationMethod",
+}
+
+const authenticationPath = "/users/{user}/authentication"
+
+// methods lists all ways in of a person together (PK-127), and those that have
+// no file of their own.
 func methods() []resource {
-	const codes = "/users/{user}/authentication/softwareOathMethods"
+	const codes, passwords = authenticationPath + "/softwareOathMethods", authenticationPath + "/passwordMethods"
 	codeShape := Shape{Set: "users('{user}')/authentication/softwareOathMethods", Type: "softwareOathAuthenticationMethod"}
-	return []resource{
-		route{Method: "GET", Path: "/users/{user}/authentication/methods", Access: readMethods, NotFound: "ResourceNotFound", Run: listMethods},
+	passwordShape := Shape{Set: "users('{user}')/authentication/passwordMethods", Type: "passwordAuthenticationMethod"}
+	add := func(method, path string, a Access, run func(*Call) (Answer, error)) route {
+		return route{Method: method, Path: path, Access: a, NotFound: "ResourceNotFound", Run: run}
+	}
+	out := []resource{
+		add("GET", authenticationPath+"/methods", readMethods, listMethods),
+		add("GET", authenticationPath+"/methods/$count", readMethods, func(c *Call) (Answer, error) {
+			all, err := c.everyMethod()
+			return digits(int64(len(all))), err
+		}),
+		add("GET", authenticationPath+"/methods/{method}", readMethods, getMethod),
+		// Graph spells it both ways; the id is that of the password.
+		add("POST", authenticationPath+"/methods/{method}/resetPassword", writeMethods, resetMethodPassword),
+		add("POST", passwords+"/{method}/resetPassword", writeMethods, resetMethodPassword),
+		add("GET", authenticationPath+"/operations/{operation}", writeMethods, getOperation),
+		add("GET", authenticationPath+"/requirements", readMethods, getRequirements),
+		add("PATCH", authenticationPath+"/requirements", writeMethods, patchRequirements),
+		Every[passwordMethod]{Path: passwords, Access: readMethods, NotFound: "ResourceNotFound", Shape: passwordShape, List: (*Call).passwordMethods},
+		Collection[passwordMethod]{
+			Path: passwords, Key: "{method}", NotFound: "ResourceNotFound", Shape: passwordShape, Read: readMethods,
+			Get: func(c *Call) (passwordMethod, error) {
+				all, err := c.passwordMethods()
+				if err != nil {
+					return passwordMethod{}, err
+				}
+				if len(all) == 0 || !strings.EqualFold(c.Params["method"], passwordMethodID) {
+					return passwordMethod{}, noMethod()
+				}
+				return all[0], nil
+			},
+		},
 		Every[oath.Token]{Path: codes, Access: readMethods, NotFound: "ResourceNotFound", Shape: codeShape, List: func(c *Call) ([]oath.Token, error) {
 			u, err := c.user()
 			if err != nil {
@@ -55,57 +100,97 @@ func methods() []resource {
 			},
 		},
 	}
+	for _, kind := range slices.Sorted(maps.Keys(absent)) {
+		out = append(out, Every[struct{}]{Path: authenticationPath + "/" + kind, Access: readMethods, NotFound: "ResourceNotFound",
+			Shape: Shape{Set: "users('{user}')/authentication/" + kind, Type: absent[kind]}, List: func(c *Call) ([]struct{}, error) {
+				_, err := c.user()
+				return nil, err
+			}})
+	}
+	return out
 }
 
-func listMethods(c *Call) (Answer, error) {
+func noMethod() error {
+	return problem.New(problem.NotFound, "keyNotFound", "This person has no such method. List the methods and use an id from there.")
+}
+
+// passwordMethods is the one password of a person, or none.
+func (c *Call) passwordMethods() ([]passwordMethod, error) {
 	u, err := c.user()
 	if err != nil {
-		return Answer{}, err
-	}
-	p := page{Context: c.Base + "/$metadata#" + c.fill("users('{user}')/authentication/methods"), Value: []object{}}
-	add := func(kind string, item any) error {
-		full, err := toObject(item)
-		if err != nil {
-			return err
-		}
-		p.Value = append(p.Value, full.with("@odata.type", "#microsoft.graph."+kind+"AuthenticationMethod"))
-		return nil
+		return nil, err
 	}
 	changed, err := password.ChangedAt(c.Context, c.DB, u.ID)
-	if err != nil {
-		return Answer{}, err
+	if err != nil || changed == nil {
+		return nil, err
 	}
-	if changed != nil {
-		if err := add("password", passwordMethod{ID: passwordMethodID, CreatedDateTime: changed}); err != nil {
-			return Answer{}, err
-		}
+	return []passwordMethod{{ID: passwordMethodID, CreatedDateTime: changed}}, nil
+}
+
+// everyMethod is every way in of the person in the path, each with its type.
+func (c *Call) everyMethod() ([]object, error) {
+	u, err := c.user()
+	if err != nil {
+		return nil, err
+	}
+	passwords, err := c.passwordMethods()
+	if err != nil {
+		return nil, err
 	}
 	passes, err := accesspass.List(c.Context, c.DB, c.Now, u.ID)
 	if err != nil {
-		return Answer{}, err
-	}
-	for _, m := range passes {
-		if err := add("temporaryAccessPass", m); err != nil {
-			return Answer{}, err
-		}
+		return nil, err
 	}
 	keys, err := c.keeper.List(c.Context, c.DB, u.ID)
 	if err != nil {
-		return Answer{}, err
-	}
-	for _, m := range keys {
-		if err := add("fido2", m); err != nil {
-			return Answer{}, err
-		}
+		return nil, err
 	}
 	codes, err := oath.List(c.Context, c.DB, u.ID)
 	if err != nil {
-		return Answer{}, err
+		return nil, err
 	}
-	for _, m := range codes {
-		if err := add("softwareOath", m); err != nil {
-			return Answer{}, err
+	out := []object{}
+	for _, list := range []func([]object) ([]object, error){typed("password", passwords), typed("temporaryAccessPass", passes), typed("fido2", keys), typed("softwareOath", codes)} {
+		if out, err = list(out); err != nil {
+			return nil, err
 		}
 	}
-	return Answer{Status: http.StatusOK, Body: p}, nil
+	return out, nil
+}
+
+// typed appends items to a list, each with its @odata.type.
+func typed[T any](kind string, items []T) func([]object) ([]object, error) {
+	return func(to []object) ([]object, error) {
+		for _, item := range items {
+			full, err := toObject(item)
+			if err != nil {
+				return nil, err
+			}
+			to = append(to, full.with("@odata.type", "#microsoft.graph."+kind+"AuthenticationMethod"))
+		}
+		return to, nil
+	}
+}
+
+func listMethods(c *Call) (Answer, error) {
+	all, err := c.everyMethod()
+	return Answer{Status: http.StatusOK, Body: page{Context: c.Base + "/$metadata#" + c.fill("users('{user}')/authentication/methods"), Value: all}}, err
+}
+
+// getMethod finds one of them by its id, which for a passkey may lack the last
+// digit (PK-126).
+func getMethod(c *Call) (Answer, error) {
+	all, err := c.everyMethod()
+	if err != nil {
+		return Answer{}, err
+	}
+	id := c.Params["method"]
+	for _, o := range all {
+		have, _ := o.value("id").(string)
+		_, key := o.value("aaGuid").(string)
+		if have == id || key && len(have) > 1 && have[:len(have)-1] == id || !key && strings.EqualFold(have, id) {
+			return Answer{Status: http.StatusOK, Body: o.with("@odata.context", c.Base+"/$metadata#"+c.fill("users('{user}')/authentication/methods")+"/$entity")}, nil
+		}
+	}
+	return Answer{}, noMethod()
 }

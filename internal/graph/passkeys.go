@@ -37,6 +37,14 @@ func passkeys() []resource {
 			}
 			return c.keeper.List(c.Context, c.DB, u.ID)
 		}},
+		add("GET", list+"/$count", readPasskeys, func(c *Call) (Answer, error) {
+			u, err := c.user()
+			if err != nil {
+				return Answer{}, err
+			}
+			all, err := c.keeper.List(c.Context, c.DB, u.ID)
+			return digits(int64(len(all))), err
+		}),
 		add("GET", list+"/creationOptions", writePasskeys, creationOptions),
 		add("GET", list+"/cardea.effectivePolicy", readPasskeys, effectivePolicy),
 		add("GET", list+"/{passkey}", readPasskeys, func(c *Call) (Answer, error) {

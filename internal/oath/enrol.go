@@ -156,7 +156,8 @@ func openPending(ring *jose.Ring, state string) (p pending, err error) {
 	if err != nil {
 		return p, expired()
 	}
-	return p, json.Unmarshal(plain, &p)
+	err = json.Unmarshal(plain, &p)
+	return p, err
 }
 
 // name is a display name of 1 to 30 characters, as those of passkeys (PK-46).
