@@ -59,10 +59,13 @@ func (r *Registration) seal(tenantID string) (purpose, bound string) {
 }
 
 // fresh applies PK-47 and PK-48. A registration for somebody else needs none.
-func (r *Registration) fresh() error {
+// dialog is how long the system's dialog may have been open since: on our own
+// pages the proof is asked for before it opens, and a person who looks for a key
+// must not end with a passkey that nobody knows.
+func (r *Registration) fresh(dialog time.Duration) error {
 	switch {
 	case r.Session != nil:
-		return session.Fresh(*r.Session, r.At)
+		return session.Fresh(*r.Session, r.At.Add(-dialog))
 	case r.Own && (r.MFAAt.IsZero() || r.At.Sub(r.MFAAt) > OwnAge):
 		return problem.New(problem.Unauthenticated, "ngcMfaRequired", "Sign in again with a passkey or another strong method, then repeat the call within %d minutes.", int(OwnAge.Minutes()))
 	}
@@ -90,7 +93,7 @@ func (k *Keeper) BeginRegistration(ctx context.Context, r Registration) (Begun, 
 	if len(have) >= k.MaxPerUser {
 		return Begun{}, k.tooMany()
 	}
-	if err := r.fresh(); err != nil {
+	if err := r.fresh(0); err != nil {
 		return Begun{}, err
 	}
 	handle, err := UserHandle(k.TenantID, r.User.ID)
@@ -147,13 +150,18 @@ type Registered struct {
 // FinishRegistration verifies the answer of the authenticator and stores the
 // passkey, in the order of PK §6.3. Its refusals have the codes of PK §7.6,
 // with the precise check as a Reason; each is logged (RL-35). The policy is
-// the one of this moment (PK-113).
+// the one of this moment (PK-113), and so is the proof of a person who registers
+// for themselves: Unauthenticated, ngcMfaRequired (PK-129).
 func (k *Keeper) FinishRegistration(ctx context.Context, r Registration, a Answer) (Registered, error) {
 	if err := k.Metadata.Refresh(ctx); err != nil {
 		return Registered{}, err
 	}
 	n := newcomer{Registration: r}
-	err := k.verify(&n, a)
+	// The challenge of a tool lives up to 30 days: the proof must be of now.
+	err := r.fresh(ChallengeLife)
+	if err == nil {
+		err = k.verify(&n, a)
+	}
 	if err == nil {
 		err = k.admit(ctx, &n)
 	}

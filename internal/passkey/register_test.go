@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"cardea/internal/audit"
 	"cardea/internal/cardeatest"
 	"cardea/internal/passkey"
 	"cardea/internal/problem"
@@ -258,6 +259,51 @@ func TestFresh_PK47_PK129(t *testing.T) {
 				h.refused(err, problem.Unauthenticated, "ngcMfaRequired")
 			}
 		}
+	})
+}
+
+// TestFreshAtTheEnd: the proof behind an own call must be of now when the answer
+// arrives, however long the challenge lives; on our own pages the dialog may
+// take its time (PK-47, PK-48, PK-129).
+func TestFreshAtTheEnd_PK48_PK129(t *testing.T) {
+	each(t, func(h *house) {
+		me := passkey.Registration{User: h.ada, Actor: audit.Actor{UserID: h.ada.ID}, Own: true, MFAAt: h.at, At: h.at, Life: 24 * time.Hour}
+		begun, err := h.k.BeginRegistration(h.Context(), me)
+		h.must(err)
+		a := synced()
+		credential, err := a.Create(begun.Options, origin)
+		h.must(err)
+		answer, err := passkey.ReadAnswer(credential, "")
+		h.must(err)
+		late := me
+		late.At = h.at.Add(11 * time.Minute)
+		_, err = h.k.FinishRegistration(h.Context(), late, answer)
+		h.refused(err, problem.Unauthenticated, "ngcMfaRequired")
+		if n := h.count(`SELECT count(*) FROM passkeys`); n != 0 {
+			h.Errorf("PK-114: %d passkeys", n)
+		}
+		one := late
+		one.MFAAt = time.Time{} // a token that comes from a password
+		_, err = h.k.FinishRegistration(h.Context(), one, answer)
+		h.refused(err, problem.Unauthenticated, "ngcMfaRequired")
+		late.MFAAt = late.At.Add(-time.Minute) // signed in again; the challenge still lives
+		if _, err = h.k.FinishRegistration(h.Context(), late, answer); err != nil {
+			h.Error(err)
+		}
+
+		s := session.Session{ID: "s", UserID: h.ada.ID, MFAAt: h.at, CreatedAt: h.at, ExpiresAt: h.at.Add(time.Hour), Methods: []string{session.MethodPasskey, session.MethodMFA}}
+		own := passkey.Registration{User: h.ada, Actor: audit.Actor{UserID: h.ada.ID}, Session: &s, At: h.at.Add(5 * time.Minute)}
+		begun, err = h.k.BeginRegistration(h.Context(), own)
+		h.must(err)
+		own.At = h.at.Add(14 * time.Minute)
+		if _, err := h.finish(own, synced(), begun); err != nil {
+			h.Errorf("the dialog took nine minutes: %v", err)
+		}
+		weak := s
+		weak.MFAAt = time.Time{}
+		own.Session = &weak
+		_, err = h.finish(own, synced(), begun)
+		h.refused(err, problem.Unauthenticated, "ngcMfaRequired")
 	})
 }
 
