@@ -14,7 +14,6 @@ package application
 
 import (
 	"context"
-	"crypto/x509"
 	"database/sql"
 	"encoding/json"
 	"slices"
@@ -31,28 +30,56 @@ const All = "all"
 
 // Application is Graph's application, as far as Cardea uses it.
 type Application struct {
-	ID                     string               `json:"id"`
-	AppID                  string               `json:"appId"` // client id
-	DisplayName            string               `json:"displayName"`
-	CreatedDateTime        time.Time            `json:"createdDateTime"`
-	SignInAudience         string               `json:"signInAudience"` // AzureADMyOrg
-	IsFallbackPublicClient bool                 `json:"isFallbackPublicClient"`
-	Web                    Web                  `json:"web"`
-	SPA                    Redirects            `json:"spa"`
-	PublicClient           Redirects            `json:"publicClient"`
-	PasswordCredentials    []PasswordCredential `json:"passwordCredentials"`
-	KeyCredentials         []KeyCredential      `json:"keyCredentials"`
-	Cardea                 Extra                `json:"cardea"`
-	Version                int64                `json:"-"`
+	ID                     string    `json:"id"`
+	AppID                  string    `json:"appId"` // client id
+	DisplayName            string    `json:"displayName"`
+	CreatedDateTime        time.Time `json:"createdDateTime"`
+	SignInAudience         string    `json:"signInAudience"` // AzureADMyOrg
+	IsFallbackPublicClient bool      `json:"isFallbackPublicClient"`
+	Document
+	Web                 Web                  `json:"web" patch:"merge"`
+	SPA                 Redirects            `json:"spa" patch:"merge"`
+	PublicClient        Redirects            `json:"publicClient" patch:"merge"`
+	PasswordCredentials []PasswordCredential `json:"passwordCredentials"`
+	KeyCredentials      []KeyCredential      `json:"keyCredentials"`
+	Cardea              Extra                `json:"cardea" patch:"merge"`
+	Version             int64                `json:"-"`
 
-	secrets []secret
-	certs   []*x509.Certificate
+	secrets   []secret
+	certs     []certificate
+	principal principal
+	personal  bool                // some people's consents are their own
+	granted   map[string]*granted // by the client id of the API
+	ofSP      credentials
+}
+
+// principal is what counts of an application's service principal; without one
+// its id is empty.
+type principal struct {
+	id                          string
+	enabled, assignmentRequired bool
+}
+
+// granted is what an application may do on one API.
+type granted struct {
+	api    bool     // it may be called at all
+	roles  []string // values of app roles: for itself
+	scopes []string // for everybody who uses it
+}
+
+// credentials are listed on the service principal; they work like the others.
+type credentials struct {
+	passwords []PasswordCredential
+	keys      []KeyCredential
 }
 
 // Web is Graph's webApplication.
 type Web struct {
-	HomePageURL  string   `json:"homePageUrl"`
-	RedirectURIs []string `json:"redirectUris"`
+	HomePageURL   Text              `json:"homePageUrl"`
+	LogoutURL     Text              `json:"logoutUrl"`
+	RedirectURIs  []string          `json:"redirectUris"`
+	RedirectOrder []RedirectSetting `json:"redirectUriSettings"`
+	Implicit      ImplicitGrant     `json:"implicitGrantSettings" patch:"merge"`
 }
 
 // Redirects is Graph's spaApplication and publicClientApplication.
@@ -64,8 +91,10 @@ type Redirects struct {
 type Extra struct {
 	LogoutRedirectURIs []string `json:"postLogoutRedirectUris"`  // beside the redirect URIs, which count too
 	SigningAlgorithm   string   `json:"idTokenSigningAlgorithm"` // ES256 or RS256; "" is RS256
-	Permissions        []string `json:"applicationPermissions"`  // Graph names granted to the application itself, or "all"
-	Scopes             []string `json:"delegatedPermissions"`    // Graph names it may use for people, or "all"
+	// A view of app role assignments and of consents for everybody, which can
+	// be written too: Graph's names, "all", or client ids of other APIs.
+	Permissions []string `json:"applicationPermissions"` // of the application itself
+	Scopes      []string `json:"delegatedPermissions"`   // for the people who use it
 }
 
 // PasswordCredential describes a client secret. SecretText is set only in the
@@ -77,6 +106,8 @@ type PasswordCredential struct {
 	StartDateTime time.Time `json:"startDateTime"`
 	EndDateTime   time.Time `json:"endDateTime"`
 	SecretText    string    `json:"secretText,omitempty"`
+
+	ofPrincipal bool // listed on the service principal rather than on the application
 }
 
 // KeyCredential describes a certificate.
@@ -85,10 +116,12 @@ type KeyCredential struct {
 	DisplayName         string    `json:"displayName"`
 	Type                string    `json:"type"`                // AsymmetricX509Cert
 	Usage               string    `json:"usage"`               // Verify
-	CustomKeyIdentifier string    `json:"customKeyIdentifier"` // SHA-1 thumbprint, base64
+	CustomKeyIdentifier string    `json:"customKeyIdentifier"` // SHA-1 thumbprint, base64, unless another was sent
 	StartDateTime       time.Time `json:"startDateTime"`
 	EndDateTime         time.Time `json:"endDateTime"`
-	Key                 []byte    `json:"key"` // DER when adding; null when reading
+	Key                 []byte    `json:"key"` // DER or PEM when adding; null when reading
+
+	ofPrincipal bool
 }
 
 // VersionName is the version row that a change bumps.
@@ -98,57 +131,45 @@ const VersionName = "applications"
 // must use PKCE, and gets no tokens of its own.
 func (a *Application) Public() bool { return len(a.secrets) == 0 && len(a.certs) == 0 }
 
-// Grants reports whether the application may use the delegated permission
-// name for people. Names compare in any case, as in Entra.
-func (a *Application) Grants(name string) bool {
-	return slices.ContainsFunc(a.Cardea.Scopes, func(s string) bool { return s == All || strings.EqualFold(s, name) })
-}
+// PrincipalID is the object id of the application's service principal, which
+// its own tokens name as oid; "" if it was deleted.
+func (a *Application) PrincipalID() string { return a.principal.id }
 
-// Check reports the first rule that a breaks.
-func (a *Application) Check() error {
-	if a.DisplayName == "" || len(a.DisplayName) > 120 {
-		return problem.New(problem.Invalid, "invalidValue", "An application's name has 1 to 120 characters.").On("displayName")
-	}
-	if a.SignInAudience != "AzureADMyOrg" {
-		return problem.New(problem.Invalid, "invalidValue", "Only the people of this organisation sign in here: use AzureADMyOrg.").On("signInAudience")
-	}
-	if alg := a.Cardea.SigningAlgorithm; alg != "" && alg != "ES256" && alg != "RS256" {
-		return problem.New(problem.Invalid, "invalidValue", "Tokens are signed with ES256 or RS256.").On("cardea/idTokenSigningAlgorithm")
-	}
-	n := 0
-	for _, list := range []struct {
-		target string
-		kind   RedirectType
-		uris   []string
-	}{
-		{"web/redirectUris", WebRedirect, a.Web.RedirectURIs}, {"spa/redirectUris", SPARedirect, a.SPA.RedirectURIs},
-		{"publicClient/redirectUris", PublicRedirect, a.PublicClient.RedirectURIs}, {"cardea/postLogoutRedirectUris", WebRedirect, a.Cardea.LogoutRedirectURIs},
-	} {
-		n += len(list.uris)
-		for _, uri := range list.uris {
-			if err := CheckRedirect(uri, list.kind); err != nil {
-				return err.On(list.target)
-			}
-		}
-	}
-	if n > 256 {
-		return problem.New(problem.Invalid, "invalidValue", "An application has at most 256 addresses.").On("web/redirectUris")
-	}
-	if a.Web.HomePageURL != "" {
-		if err := CheckRedirect(a.Web.HomePageURL, WebRedirect); err != nil {
-			return err.On("web/homePageUrl")
-		}
-	}
-	for _, name := range slices.Concat(a.Cardea.Permissions, a.Cardea.Scopes) {
-		if !permissionShape(name) {
-			return problem.New(problem.Invalid, "invalidValue", "%q is not the name of a permission. Names look like User.Read.All.", name).On("cardea")
-		}
+// Usable reports why nobody may sign in to the application, and it gets no
+// tokens: its service principal was deleted or is disabled.
+func (a *Application) Usable() error {
+	switch {
+	case a.principal.id == "":
+		return problem.New(problem.Invalid, "servicePrincipalMissing", "%s has no service principal here any more. An administrator can make one: POST /servicePrincipals with its appId.", a.DisplayName)
+	case !a.principal.enabled:
+		return problem.New(problem.Invalid, "applicationDisabled", "%s is disabled. An administrator can enable it: accountEnabled of its service principal.", a.DisplayName)
 	}
 	return nil
 }
 
-func permissionShape(s string) bool {
-	return s != "" && len(s) <= 120 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_") == ""
+// RolesOn returns the app roles that the application itself has on the API
+// with the client id appID; ok says whether it may call that API at all.
+func (a *Application) RolesOn(appID string) (roles []string, ok bool) {
+	g := a.granted[strings.ToLower(appID)]
+	if g == nil {
+		return nil, false
+	}
+	return g.roles, g.api
+}
+
+// ScopesOn returns the delegated permissions on the API with the client id
+// appID that the application has for everybody.
+func (a *Application) ScopesOn(appID string) []string {
+	if g := a.granted[strings.ToLower(appID)]; g != nil {
+		return g.scopes
+	}
+	return nil
+}
+
+// Grants reports whether the application may use the delegated permission
+// name for people. Names compare in any case, as in Entra.
+func (a *Application) Grants(name string) bool {
+	return slices.ContainsFunc(a.Cardea.Scopes, func(s string) bool { return s == All || strings.EqualFold(s, name) })
 }
 
 // defaults fills what JSON left out, so that lists are never null on the wire.
@@ -156,6 +177,8 @@ func (a *Application) defaults() {
 	if a.SignInAudience == "" {
 		a.SignInAudience = "AzureADMyOrg"
 	}
+	a.Document.whole()
+	a.Web.RedirectOrder = list(a.Web.RedirectOrder)
 	for _, list := range []*[]string{&a.Web.RedirectURIs, &a.SPA.RedirectURIs, &a.PublicClient.RedirectURIs,
 		&a.Cardea.LogoutRedirectURIs, &a.Cardea.Permissions, &a.Cardea.Scopes} {
 		if *list == nil {
@@ -180,25 +203,39 @@ type stored struct {
 	Type RedirectType `json:"type"`
 }
 
-const columns = `id, app_id, display_name, public_client, redirect_uris, logout_uris, home_url, permissions, scopes, signing_alg, created_at, version`
+// kept is what the column document holds.
+type kept struct {
+	Document
+	LogoutURL     Text              `json:"logoutUrl"`
+	RedirectOrder []RedirectSetting `json:"redirectUriSettings"`
+	Implicit      ImplicitGrant     `json:"implicitGrantSettings"`
+}
+
+func (a *Application) documentJSON() string {
+	return text(kept{a.Document, a.Web.LogoutURL, a.Web.RedirectOrder, a.Web.Implicit})
+}
+
+const columns = `id, app_id, display_name, public_client, redirect_uris, logout_uris, home_url, signing_alg, document, created_at, version`
 
 func scan(r interface{ Scan(...any) error }, a *Application) error {
-	var redirects, logout, permissions, scopes string
+	var redirects, logout, document string
 	var created int64
 	if err := r.Scan(&a.ID, &a.AppID, &a.DisplayName, &a.IsFallbackPublicClient, &redirects, &logout, &a.Web.HomePageURL,
-		&permissions, &scopes, &a.Cardea.SigningAlgorithm, &created, &a.Version); err != nil {
+		&a.Cardea.SigningAlgorithm, &document, &created, &a.Version); err != nil {
 		return err
 	}
 	a.CreatedDateTime = db.Time(created)
 	var uris []stored
+	var doc kept
 	for _, f := range []struct {
 		text string
 		into any
-	}{{redirects, &uris}, {logout, &a.Cardea.LogoutRedirectURIs}, {permissions, &a.Cardea.Permissions}, {scopes, &a.Cardea.Scopes}} {
+	}{{redirects, &uris}, {logout, &a.Cardea.LogoutRedirectURIs}, {document, &doc}} {
 		if err := json.Unmarshal([]byte(f.text), f.into); err != nil {
 			return err
 		}
 	}
+	a.Document, a.Web.LogoutURL, a.Web.RedirectOrder, a.Web.Implicit = doc.Document, doc.LogoutURL, doc.RedirectOrder, doc.Implicit
 	for _, u := range uris {
 		switch u.Type {
 		case SPARedirect:
@@ -229,7 +266,9 @@ func get(ctx context.Context, q db.Querier, column, value string) (a Application
 	if err != nil {
 		return a, db.Err("The application "+value, err)
 	}
-	return a, a.credentials(ctx, q)
+	one := []Application{a}
+	err = attach(ctx, q, one)
+	return one[0], err
 }
 
 // List returns all applications in the order of their names.

@@ -208,7 +208,7 @@ func TestCertificates(t *testing.T) {
 		if err := add(der, start); err != nil {
 			t.Fatal(err)
 		}
-		if a, err = application.Get(t.Context(), d, a.ID); err != nil || a.Public() || len(a.Certificates()) != 1 || len(a.KeyCredentials) != 1 || a.KeyCredentials[0].Key != nil {
+		if a, err = application.Get(t.Context(), d, a.ID); err != nil || a.Public() || len(a.Certificates(start)) != 1 || len(a.KeyCredentials) != 1 || a.KeyCredentials[0].Key != nil {
 			t.Errorf("read: %+v %v", a, err)
 		}
 	})

@@ -24,6 +24,7 @@ type snapshot struct {
 	version int64
 	checked time.Time
 	byAppID map[string]*Application
+	byURI   map[string]*Application // identifier URIs
 }
 
 const checkEvery = time.Second
@@ -32,19 +33,45 @@ const checkEvery = time.Second
 func NewCache(d *db.DB) *Cache { return &Cache{d: d} }
 
 // Find returns the application with a client id. Callers must not change it.
-// An unknown one is applicationUnknown.
+// An unknown one is applicationUnknown; one that nobody may use at present is
+// applicationDisabled or servicePrincipalMissing.
 func (c *Cache) Find(ctx context.Context, appID string, now time.Time) (*Application, error) {
+	s, err := c.current(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	a := s.byAppID[strings.ToLower(appID)]
+	if a == nil {
+		return nil, problem.New(problem.Invalid, "applicationUnknown", "There is no application with the client id %q here. Check the client id, or ask your administrator to register the application.", clip(appID))
+	}
+	return a, a.Usable()
+}
+
+// ByResource returns the application that a resource of a scope names: by an
+// identifier URI, by its client id, or by api:// and its client id. An unknown
+// one is resourceUnknown. Microsoft Graph is none of them.
+func (c *Cache) ByResource(ctx context.Context, resource string, now time.Time) (*Application, error) {
+	s, err := c.current(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	key := identifierKey(resource)
+	a := s.byURI[key]
+	if a == nil {
+		a = s.byAppID[strings.TrimPrefix(key, "api://")]
+	}
+	if a == nil {
+		return nil, problem.New(problem.Invalid, "resourceUnknown", "There is no resource %q here. Name an API by its client id or by one of its identifier URIs.", clip(resource))
+	}
+	return a, a.Usable()
+}
+
+func (c *Cache) current(ctx context.Context, now time.Time) (*snapshot, error) {
 	s := c.snap.Load()
 	if age := c.age(s, now); age < 0 || age >= checkEvery {
-		var err error
-		if s, err = c.refresh(ctx, now); err != nil {
-			return nil, err
-		}
+		return c.refresh(ctx, now)
 	}
-	if a := s.byAppID[strings.ToLower(appID)]; a != nil {
-		return a, nil
-	}
-	return nil, problem.New(problem.Invalid, "applicationUnknown", "There is no application with the client id %q here. Check the client id, or ask your administrator to register the application.", clip(appID))
+	return s, nil
 }
 
 // Refresh forgets when it last looked: the next Find sees every change that is
@@ -72,15 +99,18 @@ func (c *Cache) refresh(ctx context.Context, now time.Time) (*snapshot, error) {
 	}
 	next := &snapshot{version: v, checked: now}
 	if old := c.snap.Load(); old != nil && old.version == v {
-		next.byAppID = old.byAppID
+		next.byAppID, next.byURI = old.byAppID, old.byURI
 	} else {
 		all, err := List(ctx, c.d)
 		if err != nil {
 			return nil, err
 		}
-		next.byAppID = make(map[string]*Application, len(all))
+		next.byAppID, next.byURI = make(map[string]*Application, len(all)), map[string]*Application{}
 		for i := range all {
 			next.byAppID[strings.ToLower(all[i].AppID)] = &all[i]
+			for _, uri := range all[i].IdentifierURIs {
+				next.byURI[identifierKey(uri)] = &all[i]
+			}
 		}
 	}
 	c.snap.Store(next)

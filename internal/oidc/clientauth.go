@@ -103,7 +103,7 @@ func (p *Provider) checkAssertion(r *request, app *application.Application, text
 	if err != nil {
 		return err
 	}
-	if _, err := a.Verify(app.Certificates(), r.now); err != nil {
+	if _, err := a.Verify(app.Certificates(r.now), r.now); err != nil {
 		return err
 	}
 	var c struct {

@@ -121,7 +121,7 @@ func (e *Edge) apps(ctx context.Context) ([]page.App, error) {
 	var out []page.App
 	for _, a := range all {
 		if a.Web.HomePageURL != "" {
-			out = append(out, page.App{Name: a.DisplayName, URL: a.Web.HomePageURL})
+			out = append(out, page.App{Name: a.DisplayName, URL: string(a.Web.HomePageURL)})
 		}
 	}
 	return out, nil
