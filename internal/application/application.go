@@ -97,6 +97,23 @@ type Extra struct {
 	Scopes      []string `json:"delegatedPermissions"`   // for the people who use it
 }
 
+// UnmarshalJSON reads the members that are there into e, and refuses names that
+// it does not know (DO-51): a typo must not look like a change that was made.
+func (e *Extra) UnmarshalJSON(b []byte) error {
+	var sent map[string]json.RawMessage
+	if err := json.Unmarshal(b, &sent); err != nil {
+		return err
+	}
+	for name := range sent {
+		if !slices.ContainsFunc([]string{"postLogoutRedirectUris", "idTokenSigningAlgorithm", "applicationPermissions", "delegatedPermissions"},
+			func(known string) bool { return strings.EqualFold(known, name) }) {
+			return problem.New(problem.Invalid, "unknownMember", "There is no member %q in cardea. It has postLogoutRedirectUris, idTokenSigningAlgorithm, applicationPermissions and delegatedPermissions.", clip(name)).On("cardea")
+		}
+	}
+	type plain Extra
+	return json.Unmarshal(b, (*plain)(e))
+}
+
 // PasswordCredential describes a client secret. SecretText is set only in the
 // answer of AddSecret.
 type PasswordCredential struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"database/sql"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -215,20 +216,18 @@ func (a *Application) on(api string) *granted {
 // permissions, and the client ids of other APIs.
 func (a *Application) view() {
 	a.Cardea.Permissions, a.Cardea.Scopes = []string{}, []string{}
-	for api, g := range a.granted {
-		switch {
-		case api == GraphAppID:
-			a.Cardea.Permissions, a.Cardea.Scopes = append(a.Cardea.Permissions, g.roles...), append(a.Cardea.Scopes, g.scopes...)
-		default:
-			if g.api {
-				a.Cardea.Permissions = append(a.Cardea.Permissions, api)
-			}
-			if len(g.scopes) > 0 {
-				a.Cardea.Scopes = append(a.Cardea.Scopes, api)
-			}
+	if g := a.granted[GraphAppID]; g != nil {
+		a.Cardea.Permissions, a.Cardea.Scopes = append(a.Cardea.Permissions, g.roles...), append(a.Cardea.Scopes, g.scopes...)
+		slices.Sort(a.Cardea.Permissions)
+	}
+	for _, api := range slices.Sorted(maps.Keys(a.granted)) {
+		g := a.granted[api]
+		if api != GraphAppID && g.api {
+			a.Cardea.Permissions = append(a.Cardea.Permissions, api)
+		}
+		if api != GraphAppID && len(g.scopes) > 0 {
+			a.Cardea.Scopes = append(a.Cardea.Scopes, api)
 		}
 	}
-	slices.Sort(a.Cardea.Permissions)
-	slices.Sort(a.Cardea.Scopes)
 	a.defaults()
 }

@@ -43,6 +43,9 @@ func insert(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, a 
 	if err := a.identify(ctx, q); err != nil {
 		return a, err
 	}
+	if err := tag(ctx, q, a.ID, a.Tags); err != nil {
+		return a, err
+	}
 	if err := a.changed(ctx, q, by, now, "Add application", "Add"); err != nil {
 		return a, err
 	}
@@ -159,6 +162,11 @@ func (a *Application) settle(ctx context.Context, q db.Querier, was Application)
 			return err
 		}
 	}
+	if text(a.Tags) != text(was.Tags) {
+		if err := tag(ctx, q, a.ID, a.Tags); err != nil {
+			return err
+		}
+	}
 	if text(a.AppRoles) == text(was.AppRoles) {
 		return nil
 	}
@@ -232,7 +240,7 @@ func Delete(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, id
 	if err := dropPrincipal(ctx, q, a.principal.id); err != nil {
 		return err
 	}
-	for _, text := range []string{`DELETE FROM application_owners WHERE object_id = $1`, `DELETE FROM applications WHERE id = $1`} {
+	for _, text := range []string{`DELETE FROM application_owners WHERE object_id = $1`, `DELETE FROM application_tags WHERE object_id = $1`, `DELETE FROM applications WHERE id = $1`} {
 		if _, err := q.ExecContext(ctx, text, a.ID); err != nil {
 			return err
 		}

@@ -106,7 +106,7 @@ func checkConsent(c *Consent, api ServicePrincipal) error {
 func (k Catalogue) Grant(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, c Consent) (Consent, error) {
 	client, err := k.GetPrincipal(ctx, q, c.ClientID)
 	if err != nil {
-		return c, problem.New(problem.Invalid, "clientUnknown", "There is no service principal %q. clientId is the object id of the service principal, not the client id.", clip(c.ClientID)).On("clientId")
+		return c, problem.New(problem.Invalid, "principalUnknown", "There is no service principal %q. clientId is the object id of the service principal, not the client id.", clip(c.ClientID)).On("clientId")
 	}
 	api, err := k.GetPrincipal(ctx, q, c.ResourceID)
 	if err != nil {

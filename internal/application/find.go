@@ -14,6 +14,34 @@ var Schema = odata.Schema{
 	"appId":           {Column: "app_id", Folded: true},
 	"displayName":     {Column: "display_name", Sort: true, Search: true},
 	"createdDateTime": {Column: "created_at", Kind: odata.DateTimeOffset},
+	"uniqueName":      {Column: "unique_name", Folded: true},
+	"tags":            {Items: tagsOf("applications")},
+	"identifierUris": {Items: &odata.Items{From: "application_identifiers i WHERE i.application_id = applications.id",
+		Members: odata.Schema{"": {Column: "i.uri_key", Folded: true}}}},
+}
+
+// tagsOf is the collection of tags of the rows of a table.
+func tagsOf(table string) *odata.Items {
+	return &odata.Items{From: "application_tags t WHERE t.object_id = " + table + ".id", Members: odata.Schema{"": {Column: "t.tag"}}}
+}
+
+// tag stores the tags of an object where $filter finds them.
+func tag(ctx context.Context, q db.Querier, objectID string, tags []string) error {
+	if _, err := q.ExecContext(ctx, `DELETE FROM application_tags WHERE object_id = $1`, objectID); err != nil {
+		return err
+	}
+	for _, t := range tags {
+		if _, err := q.ExecContext(ctx, `INSERT INTO application_tags (object_id, tag) VALUES ($1, $2) ON CONFLICT DO NOTHING`, objectID, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Count returns how many applications q selects, on all pages.
+func Count(ctx context.Context, d db.Querier, q odata.Query) (n int64, err error) {
+	s := new(odata.SQL).Text(`SELECT count(*) FROM applications WHERE `).Conditions(q)
+	return n, d.QueryRowContext(ctx, s.String(), s.Args...).Scan(&n)
 }
 
 // Paging is the page size and the usual order of applications: by name.

@@ -71,6 +71,9 @@ var PrincipalSchema = odata.Schema{
 	"displayName":          {Column: "display_name", Sort: true, Search: true},
 	"servicePrincipalType": {Column: "type"},
 	"accountEnabled":       {Column: "enabled", Kind: odata.Boolean},
+	"tags":                 {Items: tagsOf("service_principals")},
+	"servicePrincipalNames": {Items: &odata.Items{From: `(SELECT i.uri_key AS name, a.app_id AS app_id FROM application_identifiers i JOIN applications a ON a.id = i.application_id
+		UNION ALL SELECT app_id, app_id FROM applications) n WHERE n.app_id = service_principals.app_id`, Members: odata.Schema{"": {Column: "n.name", Folded: true}}}},
 }
 
 // PrincipalPaging is the page size and the usual order: by name.
@@ -254,6 +257,9 @@ func (k Catalogue) changePrincipal(ctx context.Context, q db.Querier, by audit.A
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return p, problem.New(problem.PreconditionFailed, "changed", "Somebody else changed this service principal just now. Read it again.").Because(err)
 	}
+	if err := tag(ctx, q, p.ID, p.Tags); err != nil {
+		return p, err
+	}
 	if err := p.changed(ctx, q, by, now, activity, audit.Change("accountEnabled", was.AccountEnabled, p.AccountEnabled),
 		audit.Change("appRoleAssignmentRequired", was.AppRoleAssignmentRequired, p.AppRoleAssignmentRequired)); err != nil {
 		return p, err
@@ -300,7 +306,7 @@ func (k Catalogue) DeletePrincipal(ctx context.Context, q db.Querier, by audit.A
 // dropPrincipal removes a service principal; what others have on it goes by
 // the foreign keys, what it has on others by hand.
 func dropPrincipal(ctx context.Context, q db.Querier, id string) error {
-	for _, text := range []string{`DELETE FROM app_role_assignments WHERE principal_id = $1`, `DELETE FROM application_owners WHERE object_id = $1 OR owner_id = $1`,
+	for _, text := range []string{`DELETE FROM app_role_assignments WHERE principal_id = $1`, `DELETE FROM application_owners WHERE object_id = $1 OR owner_id = $1`, `DELETE FROM application_tags WHERE object_id = $1`,
 		`DELETE FROM service_principals WHERE id = $1`} {
 		if _, err := q.ExecContext(ctx, text, id); err != nil {
 			return err

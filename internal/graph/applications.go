@@ -22,12 +22,19 @@ var (
 
 func applicationETag(a application.Application) string { return fmt.Sprintf(`W/"%d"`, a.Version) }
 
+// applicationShape is Graph's application: what is never stored is null.
+var applicationShape = Shape{Set: "applications", Nulls: true, Absent: map[string]any{
+	"applicationTemplateId": nil, "authenticationBehaviors": nil, "certification": nil, "createdByAppId": nil, "deletedDateTime": nil,
+	"disabledByMicrosoftStatus": nil, "isDisabled": nil, "managerApplications": []string{}, "nativeAuthenticationApisEnabled": nil, "publisherDomain": nil,
+	"requestSignatureVerification": nil, "servicePrincipalLockConfiguration": nil, "tokenEncryptionKeyId": nil, "verifiedPublisher": nil,
+}}
+
 // applications are the OAuth clients. Cardea has no service principals of
 // their own: the application is its principal.
 func applications() []resource {
 	return []resource{
 		Collection[application.Application]{
-			Path: "/applications", Key: "{application}", Shape: Shape{Set: "applications"},
+			Path: "/applications", Key: "{application}", Shape: applicationShape,
 			Schema: application.Schema, Paging: application.Paging, ETag: applicationETag,
 			Read: readApplications, Write: writeApplications,
 			List: func(c *Call, q odata.Query) ([]application.Application, error) {

@@ -144,8 +144,11 @@ func (a *api) application(ctx context.Context, appID string) (*application.Appli
 		return nil, nil
 	}
 	app, err := a.Applications.Find(ctx, appID, a.Now())
-	if problem.CodeOf(err) == "applicationUnknown" {
+	switch problem.CodeOf(err) {
+	case "applicationUnknown":
 		return nil, unauthenticated("The application of this token does not exist any more. Use another.").Because(err)
+	case "applicationDisabled", "servicePrincipalMissing":
+		return nil, unauthenticated("The application of this token is disabled. An administrator can enable its service principal.").Because(err)
 	}
 	return app, err
 }

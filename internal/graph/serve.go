@@ -65,6 +65,9 @@ func (c *Call) guarded(f func(q db.Querier) error) error {
 // decode reads the JSON body into v.
 func (c *Call) decode(v any) error {
 	if err := json.Unmarshal(c.Body, v); err != nil {
+		if explained, ok := errors.AsType[*problem.Error](err); ok { // a type that reads itself said why
+			return explained
+		}
 		p := problem.New(problem.Invalid, "badRequest", "The body is not the JSON that is expected here.").Because(err)
 		if te, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && te.Field != "" {
 			p = p.On(strings.ReplaceAll(te.Field, ".", "/"))

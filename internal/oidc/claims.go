@@ -107,7 +107,7 @@ func (p *Provider) accessToken(r *request, app *application.Application, g *sess
 
 func (p *Provider) applicationToken(r *request, app *application.Application, sc scopes, until time.Time) accessClaims {
 	c := p.accessBase(r, app, sc, until)
-	c.IDType, c.ObjectID, c.Subject, c.AppIDACR = "app", app.ID, app.ID, "1"
+	c.IDType, c.ObjectID, c.Subject, c.AppIDACR = "app", app.PrincipalID(), app.PrincipalID(), "1"
 	c.Roles = append(c.Roles, sc.names...)
 	return c
 }

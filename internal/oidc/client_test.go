@@ -42,7 +42,7 @@ func TestClientCredentialsWC33WC34WC36(t *testing.T) {
 			t.Errorf("WC-33: %s", r.body)
 		}
 		a := w.claims(got["access_token"])
-		if a["idtyp"] != "app" || a["oid"] != app.ID || a["appid"] != app.AppID || a["aud"] != "00000003-0000-0000-c000-000000000000" || a["appidacr"] != "1" || a["scp"] != nil {
+		if a["idtyp"] != "app" || a["oid"] != app.PrincipalID() || a["appid"] != app.AppID || a["aud"] != "00000003-0000-0000-c000-000000000000" || a["appidacr"] != "1" || a["scp"] != nil {
 			t.Errorf("WC-47: %v", a)
 		}
 		if roles, _ := json.Marshal(a["roles"]); string(roles) != `["User.Read.All"]` {
@@ -67,7 +67,7 @@ func TestClientCredentialsWC33WC34WC36(t *testing.T) {
 		rows := w.signIns(audit.ServicePrincipal)
 		good := 0
 		for _, row := range rows {
-			if row.AppID != app.AppID || row.ServicePrincipalID != app.ID {
+			if row.AppID != app.AppID || row.ServicePrincipalID != app.PrincipalID() {
 				t.Errorf("row: %+v", row)
 			}
 			if row.Status.ErrorCode == 0 {

@@ -179,7 +179,7 @@ func (p *Provider) count(r *request, id string, app *application.Application, ca
 		return cause
 	}
 	row := p.row(r, app, audit.ServicePrincipal)
-	row.ServicePrincipalID = app.ID
+	row.ServicePrincipalID = app.PrincipalID()
 	s := r.say(cause)
 	row.Status = audit.SignInStatus{ErrorCode: s.number, FailureReason: "The application could not prove itself.", AdditionalDetails: s.code}
 	if err := p.DB.Write(r.Context(), func(q db.Querier) error { return audit.WriteSignIn(r.Context(), q, row) }); err != nil {

@@ -21,6 +21,9 @@ type meaning struct {
 // meanings is the one table from our codes to theirs.
 var meanings = map[string]meaning{
 	"applicationUnknown":       {"unauthorized_client", 700016},
+	"applicationDisabled":      {"unauthorized_client", 7000112},
+	"servicePrincipalMissing":  {"unauthorized_client", 7000229},
+	"notAssigned":              {"access_denied", 50105},
 	"clientUnauthenticated":    {"invalid_client", 7000218},
 	"clientSecretInvalid":      {"invalid_client", 7000215},
 	"clientSecretExpired":      {"invalid_client", 7000222},

@@ -155,7 +155,7 @@ func (p *Provider) ownToken(r *request, app *application.Application, c session.
 		return answer{}, err
 	}
 	row := p.row(r, app, audit.ServicePrincipal) // RL-22
-	row.ServicePrincipalID, row.ResourceID = app.ID, sc.resource
+	row.ServicePrincipalID, row.ResourceID = app.PrincipalID(), sc.resource
 	if err := p.DB.Write(r.Context(), func(q db.Querier) error { return audit.WriteSignIn(r.Context(), q, row) }); err != nil {
 		return answer{}, err
 	}

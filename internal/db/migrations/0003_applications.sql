@@ -68,3 +68,8 @@ CREATE TABLE application_owners ( -- names only: owning gives no right
 	PRIMARY KEY (object_id, owner_id)
 );
 CREATE INDEX application_owners_by_owner ON application_owners (owner_id);
+CREATE TABLE application_tags ( -- of applications and service principals, for $filter
+	object_id TEXT NOT NULL,
+	tag       TEXT NOT NULL,
+	PRIMARY KEY (object_id, tag)
+);
