@@ -127,8 +127,7 @@ func (s *seeder) group(ctx context.Context, g directory.Group) error {
 }
 
 func (s *seeder) join(ctx context.Context, group, member, kind string) error {
-	_, err := s.q.ExecContext(ctx, `INSERT INTO group_members (group_id, member_id, member_type) VALUES ($1, $2, $3)`, s.groups[group].ID, member, kind)
-	return err
+	return directory.InventMember(ctx, s.q, s.now, directory.Membership{GroupID: s.groups[group].ID, MemberID: member}, kind)
 }
 
 func (s *seeder) makePeople(ctx context.Context) error {
@@ -168,19 +167,10 @@ func (s *seeder) makePeople(ctx context.Context) error {
 	return nil
 }
 
-// user stores an invented person as if hired some time in the last years. It
-// goes past directory.CreateUser on purpose: five thousand audit records of
-// one second would bury the log that a visitor came to see.
+// user stores an invented person as if hired some time in the last years.
 func (s *seeder) user(ctx context.Context, u directory.User) (directory.User, error) {
-	created := s.now.Add(-time.Duration(s.rnd.IntN(900*24)) * time.Hour)
-	u.ID, u.CreatedDateTime = db.NewID(created), created
-	if err := u.Check(); err != nil {
-		return u, err
-	}
-	_, err := s.q.ExecContext(ctx, `INSERT INTO users (id, upn, upn_key, display_name, given_name, surname, mail, department, job_title, user_type, enabled, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, u.ID, u.UserPrincipalName, strings.ToLower(u.UserPrincipalName), u.DisplayName, u.GivenName, u.Surname,
-		u.Mail, u.Department, u.JobTitle, u.UserType, u.AccountEnabled, created.UnixMilli())
-	return u, err
+	u.CreatedDateTime = s.now.Add(-time.Duration(s.rnd.IntN(900*24)) * time.Hour)
+	return directory.Invent(ctx, s.q, s.now, u)
 }
 
 func (s *seeder) makeAdministrators(ctx context.Context, c *Company) error {

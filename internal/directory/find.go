@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"database/sql"
 
 	"cardea/internal/db"
 	"cardea/internal/odata"
@@ -10,17 +9,28 @@ import (
 
 // UserSchema says what $filter, $search and $orderby may name on users.
 var UserSchema = odata.Schema{
-	"id":                {Column: "id", Folded: true},
-	"displayName":       {Column: "display_name", Sort: true, Search: true},
-	"givenName":         {Column: "given_name"},
-	"surname":           {Column: "surname"},
-	"userPrincipalName": {Column: "upn_key", Folded: true, Sort: true, Search: true, More: []string{"endswith"}},
-	"mail":              {Column: "mail", Search: true, More: []string{"endswith"}},
-	"department":        {Column: "department"},
-	"jobTitle":          {Column: "job_title"},
-	"userType":          {Column: "user_type"},
-	"accountEnabled":    {Column: "enabled", Kind: odata.Boolean},
-	"createdDateTime":   {Column: "created_at", Kind: odata.DateTimeOffset, Sort: true},
+	"id":                       {Column: "id", Folded: true},
+	"displayName":              {Column: "display_key", Folded: true, Sort: true, Search: true},
+	"givenName":                {Column: "given_key", Folded: true},
+	"surname":                  {Column: "surname_key", Folded: true},
+	"userPrincipalName":        {Column: "upn_key", Folded: true, Sort: true, Search: true, More: []string{"endswith"}},
+	"mail":                     {Column: "mail_key", Folded: true, Search: true, More: []string{"endswith"}},
+	"mailNickname":             {Column: "nickname_key", Folded: true},
+	"department":               {Column: "department_key", Folded: true},
+	"jobTitle":                 {Column: "job_title_key", Folded: true},
+	"userType":                 {Column: "user_type_key", Folded: true},
+	"companyName":              {Column: "company_key", Folded: true},
+	"city":                     {Column: "city_key", Folded: true},
+	"country":                  {Column: "country_key", Folded: true},
+	"officeLocation":           {Column: "office_key", Folded: true},
+	"usageLocation":            {Column: "usage_key", Folded: true},
+	"employeeId":               {Column: "employee_id_key", Folded: true},
+	"employeeType":             {Column: "employee_type_key", Folded: true},
+	"onPremisesImmutableId":    {Column: "immutable_id_key", Folded: true},
+	"onPremisesSamAccountName": {Column: "sam_account_key", Folded: true},
+	"onPremisesSyncEnabled":    {Column: "synced", Kind: odata.Boolean},
+	"accountEnabled":           {Column: "enabled", Kind: odata.Boolean},
+	"createdDateTime":          {Column: "created_at", Kind: odata.DateTimeOffset, Sort: true},
 }
 
 // UserPaging is the page size and the usual order of users: by name.
@@ -38,10 +48,15 @@ func CountFound(ctx context.Context, d db.Querier, q odata.Query) (int64, error)
 
 // GroupSchema says what $filter, $search and $orderby may name on groups.
 var GroupSchema = odata.Schema{
-	"id":              {Column: "id", Folded: true},
-	"displayName":     {Column: "display_name", Sort: true, Search: true},
-	"description":     {Column: "description", Search: true},
-	"createdDateTime": {Column: "created_at", Kind: odata.DateTimeOffset},
+	"id":                 {Column: "id", Folded: true},
+	"displayName":        {Column: "display_key", Folded: true, Sort: true, Search: true},
+	"description":        {Column: "description_key", Folded: true, Search: true},
+	"mailNickname":       {Column: "nickname_key", Folded: true},
+	"uniqueName":         {Column: "unique_key", Folded: true},
+	"securityEnabled":    {Column: "security_enabled", Kind: odata.Boolean},
+	"mailEnabled":        {Column: "mail_enabled", Kind: odata.Boolean},
+	"isAssignableToRole": {Column: "role_assignable", Kind: odata.Boolean},
+	"createdDateTime":    {Column: "created_at", Kind: odata.DateTimeOffset},
 }
 
 // GroupPaging is the page size and the usual order of groups: by name.
@@ -49,14 +64,14 @@ var GroupPaging = odata.Paging{Default: 100, Max: 999, Order: []odata.Order{{Nam
 
 // FindGroups returns one page of groups, and one more if there is a next page.
 func FindGroups(ctx context.Context, d db.Querier, q odata.Query) ([]Group, error) {
-	s := new(odata.SQL).Text(`SELECT `+groupColumns+` FROM groups WHERE `).Page(q, "id")
+	s := new(odata.SQL).Text(`SELECT `+groupColumns+` FROM groups WHERE deleted_at = 0 AND `).Page(q, "id")
 	rows, err := d.QueryContext(ctx, s.String(), s.Args...)
-	return db.Collect(rows, err, func(r *sql.Rows, g *Group) error { return scanGroup(r, g) })
+	return collectGroups(rows, err)
 }
 
 // CountFoundGroups returns how many groups q selects, on all pages.
 func CountFoundGroups(ctx context.Context, d db.Querier, q odata.Query) (n int64, err error) {
-	s := new(odata.SQL).Text(`SELECT count(*) FROM groups WHERE `).Conditions(q)
+	s := new(odata.SQL).Text(`SELECT count(*) FROM groups WHERE deleted_at = 0 AND `).Conditions(q)
 	return n, d.QueryRowContext(ctx, s.String(), s.Args...).Scan(&n)
 }
 
@@ -69,9 +84,8 @@ func GroupsOf(ctx context.Context, d db.Querier, memberID string, transitive boo
 			SELECT group_id FROM group_members WHERE member_id = $1
 			UNION SELECT m.group_id FROM group_members m JOIN above ON m.member_id = above.id) SELECT id FROM above) above`
 	}
-	rows, err := d.QueryContext(ctx, `SELECT g.id, g.display_name, g.description, g.created_at, g.version
-		FROM `+from+` JOIN groups g ON g.id = above.id ORDER BY g.display_name, g.id`, memberID)
-	return db.Collect(rows, err, func(r *sql.Rows, g *Group) error { return scanGroup(r, g) })
+	rows, err := d.QueryContext(ctx, `SELECT `+groupColumns+` FROM groups WHERE id IN (SELECT id FROM `+from+`) AND deleted_at = 0 ORDER BY display_key, id`, memberID)
+	return collectGroups(rows, err)
 }
 
 // Among narrows a search to some people; the zero value is everybody.
@@ -79,14 +93,23 @@ type Among struct {
 	Group      string // direct members of this group,
 	Transitive bool   // or those of groups inside it too
 	Role       string // holders of this role
+	Manager    string // who reports to this person
+	Deleted    bool   // the deleted, instead of the living
 }
 
 func (a Among) conditions(s *odata.SQL) {
+	if a.Deleted {
+		s.Text(`deleted_at > 0 AND `)
+	} else {
+		s.Text(`deleted_at = 0 AND `)
+	}
 	switch {
 	case a.Group != "" && a.Transitive:
 		s.Text(`id IN (` + transitiveMembers(s.Bind(a.Group)) + `) AND `)
 	case a.Group != "":
 		s.Text(`id IN (SELECT member_id FROM group_members WHERE group_id = `).Arg(a.Group).Text(`) AND `)
+	case a.Manager != "":
+		s.Text(`manager_id = `).Arg(a.Manager).Text(` AND manager_id <> '' AND `)
 	case a.Role != "":
 		s.Text(`id IN (SELECT principal_id FROM role_assignments WHERE role_id = `).Arg(a.Role).Text(`) AND `)
 	}
@@ -94,11 +117,11 @@ func (a Among) conditions(s *odata.SQL) {
 
 // FindAmong is FindUsers over some people.
 func FindAmong(ctx context.Context, d db.Querier, q odata.Query, a Among) ([]User, error) {
-	s := new(odata.SQL).Text(`SELECT ` + userColumns + ` FROM users WHERE `)
+	s := new(odata.SQL).Text(`SELECT ` + wholeColumns + ` FROM users WHERE `)
 	a.conditions(s)
 	s.Page(q, "id")
 	rows, err := d.QueryContext(ctx, s.String(), s.Args...)
-	return db.Collect(rows, err, func(r *sql.Rows, u *User) error { return scanUser(r, u) })
+	return collectWhole(rows, err)
 }
 
 // CountAmong is CountFound over some people.
@@ -113,12 +136,12 @@ func CountAmong(ctx context.Context, d db.Querier, q odata.Query, a Among) (n in
 // group behind the id after, limit in all, each in the order of their ids.
 func FindMembers(ctx context.Context, d db.Querier, groupID, after string, limit int) ([]User, []Group, error) {
 	const window = ` WHERE id IN (SELECT member_id FROM group_members WHERE group_id = $1 AND member_id > $2 ORDER BY member_id LIMIT $3) ORDER BY id`
-	rows, err := d.QueryContext(ctx, `SELECT `+userColumns+` FROM users`+window, groupID, after, limit)
-	people, err := db.Collect(rows, err, func(r *sql.Rows, u *User) error { return scanUser(r, u) })
+	rows, err := d.QueryContext(ctx, `SELECT `+wholeColumns+` FROM users`+window, groupID, after, limit)
+	people, err := collectWhole(rows, err)
 	if err != nil {
 		return nil, nil, err
 	}
 	rows, err = d.QueryContext(ctx, `SELECT `+groupColumns+` FROM groups`+window, groupID, after, limit)
-	groups, err := db.Collect(rows, err, func(r *sql.Rows, g *Group) error { return scanGroup(r, g) })
+	groups, err := collectGroups(rows, err)
 	return people, groups, err
 }

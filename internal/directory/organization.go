@@ -55,13 +55,17 @@ func GetOrganization(ctx context.Context, d db.Querier) (o Organization, err err
 }
 
 // EnsureOrganization makes the organisation at the first start, under a name
-// to be replaced at set-up, and returns it.
+// to be replaced at set-up, and returns it. It is the first thing a node does,
+// so it also refolds what an older release wrote.
 func EnsureOrganization(ctx context.Context, d *db.DB, now time.Time) (Organization, error) {
 	err := d.Write(ctx, func(q db.Querier) error {
 		_, err := q.ExecContext(ctx, `INSERT INTO organization (id, display_name, domain, created_at)
 			SELECT $1, 'Cardea', '', CAST($2 AS BIGINT) WHERE NOT EXISTS (SELECT 1 FROM organization)`, db.NewID(now), now.UnixMilli())
 		return err
 	})
+	if err == nil {
+		err = Refold(ctx, d)
+	}
 	if err != nil {
 		return Organization{}, err
 	}

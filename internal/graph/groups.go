@@ -11,12 +11,19 @@ import (
 	"cardea/internal/problem"
 )
 
-// groupAbsent is what Graph's group has and a group of Cardea never varies.
+// groupAbsent is what Graph's group has and this group lacks.
 var groupAbsent = map[string]any{
-	"mailEnabled": false, "securityEnabled": true, "groupTypes": []string{}, "mailNickname": nil, "mail": nil,
-	"membershipRule": nil, "membershipRuleProcessingState": nil, "isAssignableToRole": false, "isManagementRestricted": nil,
-	"visibility": nil, "deletedDateTime": nil, "uniqueName": nil, "securityIdentifier": nil, "onPremisesSyncEnabled": nil,
-	"resourceBehaviorOptions": []string{}, "resourceProvisioningOptions": []string{},
+	// Stored, and left out of the JSON where empty.
+	"deletedDateTime": nil, "uniqueName": nil, "securityIdentifier": nil, "mail": nil, "visibility": nil, "classification": nil, "theme": nil,
+	"preferredLanguage": nil, "preferredDataLocation": nil, "proxyAddresses": []string{}, "resourceBehaviorOptions": []string{},
+	"resourceProvisioningOptions": []string{}, "expirationDateTime": nil, "onPremisesSyncEnabled": nil,
+	// Graph's, and nothing to Cardea (DO-6).
+	"accessType": nil, "allowExternalSenders": nil, "assignedLabels": []string{}, "assignedLicenses": []string{}, "autoSubscribeNewMembers": nil,
+	"hasMembersWithLicenseErrors": nil, "hideFromAddressLists": nil, "hideFromOutlookClients": nil, "infoCatalogs": []string{}, "isArchived": nil, "isFavorite": nil,
+	"isManagementRestricted": nil, "isSubscribedByMail": nil, "licenseProcessingState": nil, "onPremisesDomainName": nil, "onPremisesExtensionAttributes": nil,
+	"onPremisesLastSyncDateTime": nil, "onPremisesNetBiosName": nil, "onPremisesProvisioningErrors": []string{}, "onPremisesSamAccountName": nil,
+	"onPremisesSecurityIdentifier": nil, "organizationId": nil, "renewedDateTime": nil, "serviceProvisioningErrors": []string{}, "unseenConversationsCount": nil,
+	"unseenCount": nil, "unseenMessagesCount": nil, "welcomeMessageEnabled": nil,
 }
 
 var groupDefault = []string{"id", "createdDateTime", "deletedDateTime", "description", "displayName", "groupTypes", "isAssignableToRole",

@@ -18,12 +18,23 @@ var userShape = Shape{
 	Nulls:   true,
 	Default: []string{"id", "businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone", "officeLocation", "preferredLanguage", "surname", "userPrincipalName"},
 	Absent: map[string]any{
+		// Stored, and left out of the JSON where empty.
 		"businessPhones": []string{}, "otherMails": []string{}, "proxyAddresses": []string{}, "identities": []string{},
-		"mobilePhone": nil, "officeLocation": nil, "preferredLanguage": nil, "companyName": nil, "city": nil, "country": nil,
-		"employeeId": nil, "employeeType": nil, "mailNickname": nil, "lastPasswordChangeDateTime": nil, "passwordPolicies": nil,
-		"passwordProfile": nil, "onPremisesSyncEnabled": nil, "onPremisesImmutableId": nil, "onPremisesSamAccountName": nil,
-		"onPremisesUserPrincipalName": nil, "onPremisesExtensionAttributes": nil, "externalUserState": nil,
-		"securityIdentifier": nil, "usageLocation": nil, "showInAddressList": nil, "signInActivity": nil,
+		"mobilePhone": nil, "faxNumber": nil, "officeLocation": nil, "streetAddress": nil, "postalCode": nil, "city": nil, "state": nil, "country": nil,
+		"usageLocation": nil, "preferredLanguage": nil, "showInAddressList": nil, "mailNickname": nil,
+		"companyName": nil, "employeeId": nil, "employeeType": nil, "employeeHireDate": nil, "employeeLeaveDateTime": nil, "employeeOrgData": nil,
+		"passwordPolicies": nil, "ageGroup": nil, "consentProvidedForMinor": nil, "externalUserState": nil, "externalUserStateChangeDateTime": nil,
+		"onPremisesSyncEnabled": nil, "onPremisesLastSyncDateTime": nil, "onPremisesImmutableId": nil, "onPremisesSamAccountName": nil,
+		"onPremisesUserPrincipalName": nil, "onPremisesDistinguishedName": nil, "onPremisesDomainName": nil, "onPremisesSecurityIdentifier": nil,
+		"onPremisesExtensionAttributes": nil, "securityIdentifier": nil, "deletedDateTime": nil,
+		// From elsewhere (fillUsers), or never shown.
+		"lastPasswordChangeDateTime": nil, "signInActivity": nil, "passwordProfile": nil,
+		// Graph's, and nothing to Cardea (DO-6).
+		"aboutMe": nil, "assignedLicenses": []string{}, "assignedPlans": []string{}, "authorizationInfo": nil, "birthday": "0001-01-01T00:00:00Z", "creationType": nil,
+		"customSecurityAttributes": nil, "deviceEnrollmentLimit": 0, "hireDate": "0001-01-01T00:00:00Z", "identityParentId": nil, "imAddresses": []string{}, "interests": []string{},
+		"isManagementRestricted": nil, "isResourceAccount": nil, "legalAgeGroupClassification": nil, "licenseAssignmentStates": []string{}, "mailboxSettings": nil,
+		"mySite": nil, "onPremisesProvisioningErrors": []string{}, "pastProjects": []string{}, "preferredDataLocation": nil, "preferredName": nil, "print": nil,
+		"provisionedPlans": []string{}, "responsibilities": []string{}, "schools": []string{}, "serviceProvisioningErrors": []string{}, "skills": []string{},
 	},
 }
 
@@ -37,7 +48,7 @@ func users() []resource {
 			Read: readUsers, Write: writeUsers, ETag: userETag, View: viewUser,
 			List:   listUsers,
 			Count:  countUsers,
-			Get:    func(c *Call) (directory.User, error) { return directory.GetUser(c.Context, c.DB, c.Params["user"]) },
+			Get:    func(c *Call) (directory.User, error) { return directory.GetWhole(c.Context, c.DB, c.Params["user"]) },
 			Update: updateUser,
 			Delete: deleteUser,
 		},

@@ -131,7 +131,7 @@ func (k *Keeper) impact(ctx context.Context, before, after Configuration, now ti
 	w := &weighing{before: Compile(before), after: Compile(after), people: people, metadata: k.Metadata, enforcing: newlyEnforcing(before, after), now: now,
 		out: &Impact{Affected: []Affected{}, Warnings: []Warning{}, enforced: map[string]int{}}, reasons: map[string]int{}, each: each}
 	rows, err := k.DB.QueryContext(ctx, `SELECT p.user_id, u.upn, u.enabled, p.credential_id, p.display_name, p.aaguid, p.backup_eligible, p.attested, p.last_used_at, p.disabled
-		FROM passkeys p JOIN users u ON u.id = p.user_id ORDER BY p.user_id, p.created_at, p.id`)
+		FROM passkeys p JOIN users u ON u.id = p.user_id AND u.deleted_at = 0 ORDER BY p.user_id, p.created_at, p.id`)
 	if err != nil {
 		return nil, err
 	}

@@ -255,7 +255,7 @@ const findSQL = `WITH RECURSIVE found (id, user_id) AS (SELECT id, user_id FROM 
 		coalesce((SELECT string_agg(id, ',') FROM member), ''),
 		(SELECT coalesce(max(value), 0) FROM versions WHERE name = '` + directory.MethodPoliciesVersion + `'),
 		(SELECT coalesce(max(break_glass), '') FROM organization)
-	FROM found f JOIN passkeys p ON p.id = f.id JOIN users u ON u.id = p.user_id`
+	FROM found f JOIN passkeys p ON p.id = f.id JOIN users u ON u.id = p.user_id AND u.deleted_at = 0`
 
 // find reads the passkey with a credential id; nil if nobody has it.
 func (k *Keeper) find(ctx context.Context, credentialID []byte) (*record, error) {

@@ -337,8 +337,21 @@ func TestGrantsDieWithWhatTheyCameFrom(t *testing.T) {
 			_, err := directory.UpdateUser(b.Context(), q, admin, begin, b.user.ID, func(u *directory.User) error { u.AccountEnabled = false; return nil })
 			return err
 		}},
-		{"deleted", "grantVoid", "refreshUnknown", func(b *bench, q db.Querier) error {
+		{"deleted", "grantVoid", "grantVoid", func(b *bench, q db.Querier) error {
 			return directory.DeleteUser(b.Context(), q, admin, begin, b.user.ID)
+		}},
+		{"deleted and restored", "grantVoid", "grantVoid", func(b *bench, q db.Querier) error {
+			if err := directory.DeleteUser(b.Context(), q, admin, begin, b.user.ID); err != nil {
+				return err
+			}
+			_, err := directory.Restore(b.Context(), q, admin, begin, directory.Restoring{ID: b.user.ID})
+			return err
+		}},
+		{"deleted for good", "grantVoid", "refreshUnknown", func(b *bench, q db.Querier) error {
+			if err := directory.DeleteUser(b.Context(), q, admin, begin, b.user.ID); err != nil {
+				return err
+			}
+			return directory.Purge(b.Context(), q, admin, begin, b.user.ID)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

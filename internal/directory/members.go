@@ -1,0 +1,145 @@
+package directory
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"cardea/internal/audit"
+	"cardea/internal/db"
+	"cardea/internal/problem"
+)
+
+// Membership names a group and somebody or something in it.
+type Membership struct{ GroupID, MemberID string }
+
+// member is a person or a group, by id and kind.
+type member struct{ id, kind string }
+
+// AddMember puts a user or a group into a group. A second time is refused with
+// code alreadyExists (DO-8), a group with DynamicMembership with
+// membershipDynamic (DO-10).
+func AddMember(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, m Membership) error {
+	g, what, err := m.resolve(ctx, q, a)
+	if err != nil {
+		return err
+	}
+	kind := fold(what.Type)
+	if g.IsAssignableToRole && kind == kindGroup {
+		return problem.New(problem.Invalid, "nestingNotSupported", "A group that roles can be assigned to has people as members, not groups.").On("members")
+	}
+	added, err := putMembers(ctx, q, now, g.ID, member{what.ID, kind})
+	if err != nil {
+		return err
+	}
+	if added == 0 { // Graph answers 400, not 409
+		return problem.New(problem.Invalid, "alreadyExists", "One or more added object references already exist for the following modified properties: 'members'.")
+	}
+	return audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Add member to group", Category: "GroupManagement", OperationType: "Assign", TargetResources: []audit.Target{what, g.target()}})
+}
+
+// RemoveMember takes a member out of a group.
+func RemoveMember(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, m Membership) error {
+	g, what, err := m.resolve(ctx, q, a)
+	if err != nil {
+		return err
+	}
+	removed, err := dropMembers(ctx, q, now, g.ID, member{what.ID, fold(what.Type)})
+	if err != nil {
+		return err
+	}
+	if removed == 0 {
+		return db.Err("This membership", sql.ErrNoRows)
+	}
+	return audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Remove member from group", Category: "GroupManagement", OperationType: "Unassign", TargetResources: []audit.Target{what, g.target()}})
+}
+
+// resolve reads both ends of a membership that a may change.
+func (m Membership) resolve(ctx context.Context, q db.Querier, a audit.Actor) (Group, audit.Target, error) {
+	g, err := GetGroup(ctx, q, m.GroupID)
+	if err != nil {
+		return g, audit.Target{}, err
+	}
+	if err := g.writable(a); err != nil {
+		return g, audit.Target{}, err
+	}
+	if g.Is(DynamicMembership) {
+		return g, audit.Target{}, problem.New(problem.Invalid, "membershipDynamic", "The members of this group follow from its membershipRule. Change the rule, or what it asks of people.").On("members")
+	}
+	u, err := GetUser(ctx, q, m.MemberID)
+	if err == nil {
+		return g, u.target(), nil
+	}
+	if problem.KindOf(err) != problem.NotFound {
+		return g, audit.Target{}, err
+	}
+	inner, err := GetGroup(ctx, q, m.MemberID)
+	if problem.KindOf(err) == problem.NotFound {
+		return g, audit.Target{}, problem.New(problem.NotFound, "notFound", "There is no user and no group %s.", m.MemberID)
+	}
+	return g, inner.target(), err
+}
+
+// putMembers adds members to a group and returns how many were not in it. It
+// asks no rules and writes no audit record.
+func putMembers(ctx context.Context, q db.Querier, now time.Time, groupID string, all ...member) (int, error) {
+	var log []change
+	for _, m := range all {
+		res, err := q.ExecContext(ctx, `INSERT INTO group_members (group_id, member_id, member_type) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, groupID, m.id, m.kind)
+		if err != nil {
+			return 0, err
+		}
+		if n, err := res.RowsAffected(); err != nil {
+			return 0, err
+		} else if n > 0 {
+			log = append(log, change{id: groupID, member: m.id, memberType: m.kind})
+		}
+	}
+	return len(log), logChanges(ctx, q, now, kindGroup, log...)
+}
+
+// dropMembers is putMembers the other way.
+func dropMembers(ctx context.Context, q db.Querier, now time.Time, groupID string, all ...member) (int, error) {
+	var log []change
+	for _, m := range all {
+		res, err := q.ExecContext(ctx, `DELETE FROM group_members WHERE group_id = $1 AND member_id = $2`, groupID, m.id)
+		if err != nil {
+			return 0, err
+		}
+		if n, err := res.RowsAffected(); err != nil {
+			return 0, err
+		} else if n > 0 {
+			log = append(log, change{id: groupID, member: m.id, memberType: m.kind})
+		}
+	}
+	return len(log), logChanges(ctx, q, now, kindGroup, log...)
+}
+
+// InventMember is AddMember without rules and record, for demonstrations.
+// kind is "user" or "group".
+func InventMember(ctx context.Context, q db.Querier, now time.Time, m Membership, kind string) error {
+	_, err := putMembers(ctx, q, now, m.GroupID, member{m.MemberID, kind})
+	return err
+}
+
+// MemberOf returns every group that a user is in, directly or through other
+// groups, and the template ids of the user's roles.
+func MemberOf(ctx context.Context, d db.Querier, userID string) ([]string, error) {
+	rows, err := d.QueryContext(ctx, MemberOfSQL, userID)
+	return db.Collect(rows, err, func(r *sql.Rows, id *string) error { return r.Scan(id) })
+}
+
+// MemberOfSQL selects one column, the ids of MemberOf, for the user $1. UNION
+// drops what was seen before, so that a circle of groups ends.
+const MemberOfSQL = `WITH RECURSIVE above (id) AS (
+	SELECT group_id FROM group_members WHERE member_id = $1
+	UNION SELECT m.group_id FROM group_members m JOIN above ON m.member_id = above.id)
+	SELECT id FROM above UNION ALL SELECT role_id FROM role_assignments WHERE principal_id = $1`
+
+// transitiveMembers selects the ids of all users in the group p, a placeholder.
+func transitiveMembers(p string) string {
+	return `WITH RECURSIVE below (id, kind) AS (
+	SELECT member_id, member_type FROM group_members WHERE group_id = ` + p + `
+	UNION SELECT m.member_id, m.member_type FROM group_members m JOIN below ON m.group_id = below.id)
+	SELECT id FROM below WHERE kind = 'user'`
+}
