@@ -17,7 +17,7 @@ const module = "cardea/internal/"
 // above. "!" forbids a package from outside to a whole line.
 var order = [][]string{
 	{"server"},
-	{"graph", "oidc", "signin", "account", "console", "!database/sql"}, // edges never import one another
+	{"graph", "oidc", "signin", "account", "console", "scim", "!database/sql"}, // edges never import one another
 	{"report", "sweep", "demo", "!net/http"},
 	{"passkey", "!net/http"},
 	{"password", "oath", "accesspass", "!net/http"},

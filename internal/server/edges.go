@@ -13,6 +13,7 @@ import (
 	"cardea/internal/oidc"
 	"cardea/internal/page"
 	"cardea/internal/problem"
+	"cardea/internal/scim"
 	"cardea/internal/session"
 	"cardea/internal/signin"
 )
@@ -29,7 +30,9 @@ func (s *Server) edges() (http.Handler, error) {
 		return nil, err
 	}
 	api := graph.New(graph.Config{DB: s.DB, FirstParty: []string{console.ClientID}, Ring: s.ring, Now: s.now, PublicURL: s.k.PublicURL, Log: s.log, Applications: s.apps, Hasher: s.hasher, Keeper: s.Keeper, SendLink: s.linkSender()})
+	people := scim.New(scim.Config{DB: s.DB, Ring: s.ring, Applications: s.apps, Keeper: s.Keeper, Now: s.now, PublicURL: s.k.PublicURL, Audience: graph.Audience, Log: s.log})
 	mux := http.NewServeMux()
+	mux.Handle(scim.Path+"/", people)
 	mux.Handle(page.StaticPath, s.pages.Static())
 	dress := func(ctx context.Context) error { return s.brand.refresh(ctx, s.DB, s.pages) }
 	signin.New(signin.Config{DB: s.DB, Ring: s.ring, Pages: s.pages, Keeper: s.Keeper, Hasher: s.hasher, Now: s.now, PublicURL: s.k.PublicURL,

@@ -121,7 +121,7 @@ func within(ranges []netip.Prefix, a netip.Addr) bool {
 func area(path string) string {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch first {
-	case "signin", "signout", "security-info", "setup", "enrol", "admin", "assets", "help", "v1.0", "beta", "":
+	case "signin", "signout", "security-info", "setup", "enrol", "admin", "assets", "help", "v1.0", "beta", "scim", "":
 		return first
 	}
 	if strings.Contains(path, "/oauth2/") || strings.Contains(path, "/.well-known/") || strings.Contains(path, "/discovery/") {
