@@ -44,6 +44,7 @@ type heldMetadata struct {
 	uploads  []Upload
 	uploaded map[AAGUID]*Upload // the newest upload of each model
 	damaged  []string           // ids of rows whose mark does not fit
+	chains   chains
 }
 
 // Upload is an entry that an administrator vouches for (WA-40).
@@ -87,8 +88,22 @@ func (m *Metadata) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return m.refreshAt(ctx, v)
+}
+
+// refreshAt is Refresh for a caller who just read the version.
+func (m *Metadata) refreshAt(ctx context.Context, v int64) error {
+	if h := m.held.Load(); h != nil && h.version == v {
+		return nil
+	}
 	m.load.Lock()
 	defer m.load.Unlock()
+	// The version is read before the rows: a change in between is read twice
+	// rather than never.
+	v, err := db.Version(ctx, m.d, metadataVersion)
+	if err != nil {
+		return err
+	}
 	if h := m.held.Load(); h != nil && h.version == v {
 		return nil
 	}
@@ -170,12 +185,14 @@ func (m *Metadata) Number() int64 {
 // judge decides what the attestation of a new passkey is worth (PK §5.3).
 func (m *Metadata) judge(att webauthn.Attestation, a AAGUID, now time.Time) (webauthn.Trust, Evidence) {
 	h := m.current()
+	key := chainKey(att, a)
+	trust, known := h.chains.find(key, now)
 	listed := h.blob.Lookup(mds.AAGUID(a))
 	if a.IsZero() {
 		listed = h.blob.LookupKeyIdentifier(leafKeyIdentifier(att.Certificates))
 	}
 	var anchors []webauthn.Anchor
-	if listed != nil {
+	if listed != nil && !known {
 		for _, root := range listed.Roots {
 			anchor := webauthn.Anchor{Certificate: root, Source: webauthn.SourceMDS, AttestationTypes: listed.AttestationTypes}
 			if !a.IsZero() {
@@ -188,12 +205,15 @@ func (m *Metadata) judge(att webauthn.Attestation, a AAGUID, now time.Time) (web
 		}
 	}
 	upload := h.uploaded[a]
-	if upload != nil {
+	if upload != nil && !known {
 		for _, root := range upload.Roots {
 			anchors = append(anchors, webauthn.Anchor{Certificate: root, Source: webauthn.SourceUploaded, AAGUIDs: upload.AAGUIDs, AttestationTypes: upload.AttestationTypes})
 		}
 	}
-	trust := webauthn.CheckTrust(att, anchors, now)
+	if !known {
+		trust = webauthn.CheckTrust(att, anchors, now)
+		h.chains.keep(key, trust, att.Certificates, anchors)
+	}
 	e := Evidence{Attested: trust.Attested, Reason: trust.Reason, Chain: att.Certificates, HasMetadata: h.blob != nil, Entry: listed}
 	if upload != nil && (listed == nil || trust.Source == webauthn.SourceUploaded) {
 		// A model that the service calls compromised stays so, whoever vouches for it.

@@ -144,14 +144,44 @@ func (k *Keeper) Standings(ctx context.Context, userID string) ([]Standing, erro
 	return out, nil
 }
 
-// rulesFor reads what a decision about a person needs.
+// rules is what a decision about a person needs, as it is at one moment.
+type rules struct {
+	policy   *Snapshot
+	memberOf []string
+	have     []Method // only if they were asked for
+}
+
+// rulesFor reads policy and memberships of a person.
 func (k *Keeper) rulesFor(ctx context.Context, userID string) (*Snapshot, []string, error) {
-	policy, err := k.Snapshot(ctx)
+	r, err := k.allRulesFor(ctx, userID, false)
+	return r.policy, r.memberOf, err
+}
+
+// allRulesFor reads, on one snapshot of the database, the rules for a person
+// and, with passkeys, what the person has. The FIDO metadata is the newest
+// afterwards, too.
+func (k *Keeper) allRulesFor(ctx context.Context, userID string, passkeys bool) (r rules, err error) {
+	var policy, metadata int64
+	err = k.DB.Read(ctx, func(q db.Querier) (err error) {
+		if policy, err = db.Version(ctx, q, directory.MethodPoliciesVersion); err != nil {
+			return err
+		}
+		if metadata, err = db.Version(ctx, q, metadataVersion); err != nil {
+			return err
+		}
+		if r.memberOf, err = directory.MemberOf(ctx, q, userID); err != nil || !passkeys {
+			return err
+		}
+		r.have, err = k.List(ctx, q, userID)
+		return err
+	})
 	if err != nil {
-		return nil, nil, err
+		return r, err
 	}
-	memberOf, err := directory.MemberOf(ctx, k.DB, userID)
-	return policy, memberOf, err
+	if r.policy, err = k.snapshotAt(ctx, policy); err != nil {
+		return r, err
+	}
+	return r, k.Metadata.refreshAt(ctx, metadata)
 }
 
 // EffectivePolicy is cardea.effectivePasskeyPolicy (PK-65).

@@ -79,18 +79,14 @@ func (r *Registration) fresh(dialog time.Duration) error {
 // userGroupRestriction, tooManyPasskeys; and with Unauthenticated,
 // ngcMfaRequired, if the person has to sign in again (PK-47).
 func (k *Keeper) BeginRegistration(ctx context.Context, r Registration) (Begun, error) {
-	policy, memberOf, err := k.rulesFor(ctx, r.User.ID)
+	now, err := k.allRulesFor(ctx, r.User.ID, true)
 	if err != nil {
 		return Begun{}, err
 	}
-	if d := Eligible(r.operation(), memberOf, r.User.ID, policy); !d.Allowed {
+	if d := Eligible(r.operation(), now.memberOf, r.User.ID, now.policy); !d.Allowed {
 		return Begun{}, r.refusal(d)
 	}
-	have, err := k.List(ctx, k.DB, r.User.ID)
-	if err != nil {
-		return Begun{}, err
-	}
-	if len(have) >= k.MaxPerUser {
+	if len(now.have) >= k.MaxPerUser {
 		return Begun{}, k.tooMany()
 	}
 	if err := r.fresh(0); err != nil {
@@ -113,7 +109,7 @@ func (k *Keeper) BeginRegistration(ctx context.Context, r Registration) (Begun, 
 	if c.Challenge, err = state.challenge(k.Ring, purpose); err != nil {
 		return Begun{}, err
 	}
-	options, err := webauthn.CreationOptions(k.RP, c, webauthn.User{Handle: handle, Name: r.User.UserPrincipalName, DisplayName: r.User.DisplayName}, descriptors(have))
+	options, err := webauthn.CreationOptions(k.RP, c, webauthn.User{Handle: handle, Name: r.User.UserPrincipalName, DisplayName: r.User.DisplayName}, descriptors(now.have))
 	if err != nil {
 		return Begun{}, err
 	}
@@ -153,17 +149,18 @@ type Registered struct {
 // the one of this moment (PK-113), and so is the proof of a person who registers
 // for themselves: Unauthenticated, ngcMfaRequired (PK-129).
 func (k *Keeper) FinishRegistration(ctx context.Context, r Registration, a Answer) (Registered, error) {
-	if err := k.Metadata.Refresh(ctx); err != nil {
+	n := newcomer{Registration: r}
+	var err error
+	if n.rules, err = k.allRulesFor(ctx, r.User.ID, false); err != nil {
 		return Registered{}, err
 	}
-	n := newcomer{Registration: r}
 	// The challenge of a tool lives up to 30 days: the proof must be of now.
-	err := r.fresh(ChallengeLife)
+	err = r.fresh(ChallengeLife)
 	if err == nil {
 		err = k.verify(&n, a)
 	}
 	if err == nil {
-		err = k.admit(ctx, &n)
+		err = k.admit(&n)
 	}
 	if err == nil {
 		err = k.DB.Write(ctx, func(q db.Querier) error { return k.store(ctx, q, &n) })
@@ -182,6 +179,7 @@ func (k *Keeper) FinishRegistration(ctx context.Context, r Registration, a Answe
 // newcomer is a passkey on its way in.
 type newcomer struct {
 	Registration
+	rules    rules
 	name     string
 	state    State
 	facts    webauthn.Facts
@@ -233,16 +231,12 @@ func (k *Keeper) Name(a AAGUID) string {
 }
 
 // admit judges attestation and policy (checks 6 and 7).
-func (k *Keeper) admit(ctx context.Context, n *newcomer) error {
-	policy, memberOf, err := k.rulesFor(ctx, n.User.ID)
-	if err != nil {
-		return err
-	}
+func (k *Keeper) admit(n *newcomer) error {
 	var e Evidence
 	n.trust, e = k.Metadata.judge(n.facts.Attestation, n.aaguid, n.At)
 	pk := Facts{Type: TypeOf(n.facts.BackupEligible), AAGUID: n.aaguid}
 	pk.Trusted, pk.Cause = e.Trusted(n.At)
-	if n.decision = Allowed(n.operation(), pk, memberOf, n.User.ID, policy); !n.decision.Allowed {
+	if n.decision = Allowed(n.operation(), pk, n.rules.memberOf, n.User.ID, n.rules.policy); !n.decision.Allowed {
 		return n.refusal(n.decision)
 	}
 	return nil
@@ -282,8 +276,11 @@ func (k *Keeper) store(ctx context.Context, q db.Querier, n *newcomer) error {
 		f.Attestation.Object, f.Attestation.ClientData, string(trust), k.Metadata.Number(), n.decision.By.ID); err != nil {
 		return err
 	}
-	if err := k.scanMethod(q.QueryRowContext(ctx, `SELECT `+methodColumns+` WHERE p.id = $1`, key), &n.method); err != nil {
-		return err
+	n.method = Method{ID: MethodID(f.CredentialID), DisplayName: n.name, CreatedDateTime: db.Time(n.At.UnixMilli()), AaGuid: n.aaguid.String(),
+		AttestationCertificates: Thumbprints(f.Attestation.Certificates), AttestationLevel: level, PasskeyType: TypeOf(f.BackupEligible), Cardea: MethodExtra{State: n.state},
+		Key: key, UserID: n.User.ID, CredentialID: f.CredentialID, Transports: cleanTransports(f.Transports), Attachment: f.Attachment, BackedUp: f.BackupState}
+	if name := k.model(n.method.AaGuid, ""); name != "" {
+		n.method.Model = &name
 	}
 	return k.logMethod(ctx, q, n.Actor, n.At, methodChange{user: n.User, verb: "registered", method: n.method,
 		more: []audit.KeyValue{{Key: "profileId", Value: n.decision.By.ID}, {Key: "profileName", Value: n.decision.By.Name}}})
