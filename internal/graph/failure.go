@@ -32,6 +32,7 @@ var special = map[string]struct {
 }{
 	"unsupportedQuery":    {400, "Request_UnsupportedQuery"},
 	"methodNotAllowed":    {405, "methodNotAllowed"},
+	"failedDependency":    {424, "FailedDependency"},
 	"bodyTooLarge":        {413, "RequestEntityTooLarge"},
 	"unsupportedEncoding": {415, "UnsupportedMediaType"},
 	"notSupported":        {501, "notSupported"},

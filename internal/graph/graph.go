@@ -86,7 +86,7 @@ func newAPI(c Config) *api {
 		c.Hasher = throttle.NewHasher(throttle.Strong, 0)
 	}
 	a := &api{Config: c}
-	for _, r := range resources() {
+	for _, r := range append(resources(), route{Method: "POST", Path: "/$batch", batch: true}) {
 		a.routes = append(a.routes, r.compiled())
 	}
 	return a

@@ -29,7 +29,7 @@ func (w *world) options(target, who string) (publicKey []byte, whole map[string]
 }
 
 // provisioned turns the answer of an authenticator into the body of POST.
-func provisioned(t *testing.T, a *cardeatest.Authenticator, options []byte, name string) string {
+func provisioned(t testing.TB, a *cardeatest.Authenticator, options []byte, name string) string {
 	t.Helper()
 	raw, err := a.Create(options, "https://id.contoso.test")
 	if err != nil {

@@ -21,16 +21,17 @@ type path struct {
 
 const maxSegments = 16
 
+var errBadPath = problem.New(problem.Invalid, "badPath", "This path cannot be read. Look at its quotes and percent signs.")
+
 // parsePath reads an escaped path without its version. Each segment is
 // percent-decoded exactly once (WC-7), so a %2F stays inside its segment.
 func parsePath(escaped string) (path, error) {
-	bad := problem.New(problem.Invalid, "badPath", "This path cannot be read. Look at its quotes and percent signs.")
 	p := path{args: map[string]string{}}
 	escaped = strings.TrimSuffix(strings.TrimPrefix(escaped, "/"), "/") // one trailing slash is allowed (WC-6)
 	for part := range strings.SplitSeq(escaped, "/") {
 		text, err := url.PathUnescape(part)
 		if err != nil || text == "" || len(p.segments) >= maxSegments || !db.Storable(text) {
-			return path{}, bad
+			return path{}, errBadPath
 		}
 		open := strings.IndexByte(text, '(')
 		if open <= 0 || !strings.HasSuffix(text, ")") {
@@ -40,7 +41,7 @@ func parsePath(escaped string) (path, error) {
 		name, inside := text[:open], text[open+1:len(text)-1]
 		key, args, ok := parenthesis(inside)
 		if !ok {
-			return path{}, bad
+			return path{}, errBadPath
 		}
 		p.segments = append(p.segments, name)
 		if key != "" {

@@ -15,6 +15,7 @@ type route struct {
 	NotFound     string // Graph's code for 404 in this area; "" is Request_ResourceNotFound
 	Run          func(*Call) (Answer, error)
 
+	batch   bool // $batch: any token will do, each item is authorized by itself
 	pattern []string
 }
 

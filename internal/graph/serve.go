@@ -161,10 +161,16 @@ func (a *api) answer(c *Call, w http.ResponseWriter, r *http.Request) (answer An
 	if err != nil {
 		return answer, "ResourceNotFound", err
 	}
-	if err := rt.Access.allow(caller, c.Self); err != nil {
-		return answer, "", c.freshly(err)
+	if !rt.batch {
+		if err := rt.Access.allow(caller, c.Self); err != nil {
+			return answer, "", c.freshly(err)
+		}
 	}
 	if c.Body, err = readBody(w, r); err != nil {
+		return answer, "", err
+	}
+	if rt.batch {
+		answer, err = a.batch(c, r)
 		return answer, "", err
 	}
 	answer, err = rt.Run(c)
