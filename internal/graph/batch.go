@@ -156,14 +156,6 @@ func batchTarget(in, version string) (path, query string, err error) {
 	return "/" + path, query, nil
 }
 
-// clipped cuts a text of the caller's before it is quoted in a message.
-func clipped(s string) string {
-	if r := []rune(s); len(r) > 60 {
-		return string(r[:60]) + "…"
-	}
-	return s
-}
-
 // batch is one batch while it runs.
 type batch struct {
 	api   *api
