@@ -171,7 +171,7 @@ func find(ctx context.Context, q db.Querier, text string, now time.Time) (Link, 
 // Claimed reports whether a Global Administrator has a passkey that is active.
 // From then on no set-up link works.
 func Claimed(ctx context.Context, q db.Querier) (yes bool, err error) {
-	err = q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM role_assignments r JOIN passkeys p ON p.user_id = r.principal_id WHERE r.role_id = $1 AND NOT p.disabled)`,
+	err = q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM passkeys WHERE NOT disabled AND user_id IN (`+directory.HoldersSQL("$1")+`))`,
 		directory.GlobalAdministrator).Scan(&yes)
 	return yes, err
 }

@@ -19,6 +19,7 @@ import (
 type Actor struct {
 	UserID, UserName, UserPrincipalName string
 	AppID, AppName                      string // the application that called
+	RoleManager                         bool   // may decide who holds directory roles: also through the members of groups that roles can be assigned to
 	IP, UserAgent                       string
 	CorrelationID                       string
 }

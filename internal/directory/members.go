@@ -134,7 +134,7 @@ func MemberOf(ctx context.Context, d db.Querier, userID string) ([]string, error
 const MemberOfSQL = `WITH RECURSIVE above (id) AS (
 	SELECT group_id FROM group_members WHERE member_id = $1
 	UNION SELECT m.group_id FROM group_members m JOIN above ON m.member_id = above.id)
-	SELECT id FROM above UNION ALL SELECT role_id FROM role_assignments WHERE principal_id = $1`
+	SELECT id FROM above UNION ALL SELECT role_id FROM (` + rolesSQL + `) held`
 
 // transitiveMembers selects the ids of all users in the group p, a placeholder.
 func transitiveMembers(p string) string {

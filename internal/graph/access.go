@@ -107,7 +107,9 @@ var (
 	readMemberOf = Access{Scopes: []string{"GroupMember.Read.All", "Group.Read.All", "Directory.Read.All", "User.Read.All", "User.ReadWrite.All", "Directory.ReadWrite.All"},
 		Own: []string{"User.Read"}}
 
-	readRoles  = Access{Scopes: []string{"RoleManagement.Read.Directory", "RoleManagement.ReadWrite.Directory", "Directory.Read.All", "Directory.ReadWrite.All"}}
+	readDirectory = Access{Scopes: []string{"Directory.Read.All", "Directory.ReadWrite.All"}}
+
+	readRoles  = Access{Scopes: []string{"RoleManagement.Read.Directory", "RoleManagement.Read.All", "RoleManagement.ReadWrite.Directory", "Directory.Read.All", "Directory.ReadWrite.All"}}
 	writeRoles = Access{Scopes: []string{"RoleManagement.ReadWrite.Directory"}, Roles: []string{directory.PrivilegedRoleAdministrator}}
 
 	readOrganization  = Access{Scopes: []string{"Organization.Read.All", "User.Read", "Organization.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}, Guests: true}

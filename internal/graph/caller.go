@@ -163,27 +163,17 @@ func (c *Caller) is(idOrName string) bool {
 
 // actor is the caller as the audit log names it.
 func (c *Caller) actor() audit.Actor {
-	return audit.Actor{UserID: c.UserID, UserName: c.Name, UserPrincipalName: c.UPN, AppID: c.AppID, AppName: c.AppName}
+	return audit.Actor{UserID: c.UserID, UserName: c.Name, UserPrincipalName: c.UPN, AppID: c.AppID, AppName: c.AppName, RoleManager: writeRoles.allow(c, false) == nil}
 }
 
 // reach reports whether the caller may touch methods and sensitive properties
-// of the user (DO-21 … DO-23). Applications reach everyone (DO-25).
+// of the user (DO-21 … DO-23). Applications reach everyone, unless the server
+// is set to treat them like an Authentication Administrator (DO-25).
 func (c *Call) reach(userID string) error { return c.reachIn(c.DB, userID) }
 
 func (c *Call) reachIn(q db.Querier, userID string) error {
-	if c.Caller.App {
+	if c.Caller.App && !c.appsRespectReach {
 		return nil
 	}
-	theirs, err := directory.RolesOf(c.Context, q, userID)
-	if err != nil {
-		return err
-	}
-	if !directory.Reaches(c.Caller.Roles, theirs) {
-		names := make([]string, 0, len(theirs))
-		for _, r := range slices.Sorted(slices.Values(theirs)) {
-			names = append(names, directory.RoleName(r))
-		}
-		return denied("This person holds an administrator role (%s). Only a Privileged Authentication Administrator or a Global Administrator can do this; ask one.", strings.Join(names, ", "))
-	}
-	return nil
+	return directory.Reach(c.Context, q, c.Caller.Roles, userID)
 }

@@ -43,6 +43,8 @@ type Config struct {
 	FirstParty   []string           // client ids of our own pages, which are no registered applications
 	Hasher       *throttle.Hasher   // for the codes of Temporary Access Passes
 	SendLink     SendLink           // nil: this server cannot send mail
+
+	AppsRespectReach bool // applications change methods only of people without administrator roles (DO-25)
 }
 
 // SendLink mails an enrolment link to a person.

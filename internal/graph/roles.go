@@ -6,6 +6,7 @@ import (
 
 	"cardea/internal/db"
 	"cardea/internal/directory"
+	"cardea/internal/odata"
 	"cardea/internal/problem"
 )
 
@@ -14,29 +15,25 @@ import (
 type directoryRole struct {
 	ID             string  `json:"id"`
 	DeletedAt      *string `json:"deletedDateTime"`
-	Description    *string `json:"description"`
+	Description    string  `json:"description"`
 	DisplayName    string  `json:"displayName"`
 	RoleTemplateID string  `json:"roleTemplateId"`
 }
 
-func roleOf(id string) (directoryRole, error) {
-	name := directory.RoleName(id)
-	if name == "" {
-		return directoryRole{}, problem.New(problem.NotFound, "notFound", "There is no directory role %s.", id)
-	}
-	return directoryRole{ID: id, DisplayName: name, RoleTemplateID: id}, nil
+func asRole(r directory.Role) directoryRole {
+	return directoryRole{ID: r.ID, Description: r.Description, DisplayName: r.DisplayName, RoleTemplateID: r.ID}
 }
 
-func allRoles(*Call) ([]directoryRole, error) {
-	out := make([]directoryRole, 0, len(directory.Roles))
-	for _, r := range directory.Roles {
-		out = append(out, directoryRole{ID: r.ID, DisplayName: r.DisplayName, RoleTemplateID: r.ID})
+func roleOf(id string) (directory.Role, error) {
+	r := directory.FindRole(strings.ToLower(id))
+	if r.ID == "" {
+		return r, problem.New(problem.NotFound, "notFound", "There is no directory role %s.", id)
 	}
-	return out, nil
+	return r, nil
 }
 
 // role reads the key of the path, also spelled roleTemplateId='…' (WC-10).
-func (c *Call) role() (directoryRole, error) {
+func (c *Call) role() (directory.Role, error) {
 	id := c.Params["role"]
 	if name, v, ok := strings.Cut(id, "="); ok && strings.EqualFold(name, "roleTemplateId") {
 		id = v
@@ -44,31 +41,45 @@ func (c *Call) role() (directoryRole, error) {
 	return roleOf(id)
 }
 
+// roleCollection is a list of all built-in roles, as as shows them.
+func roleCollection[T any](path string, s Shape, schema odata.Schema, as func(directory.Role) T) Collection[T] {
+	return Collection[T]{
+		Path: path, Key: "{role}", Shape: s, Schema: schema, Paging: odata.Paging{Default: 100, Max: 999}, Read: readRoles, FreeCount: true,
+		List: func(c *Call, q odata.Query) ([]T, error) {
+			found, err := directory.FindRoles(c.Context, c.DB, q)
+			out := make([]T, len(found))
+			for i, r := range found {
+				out[i] = as(r)
+			}
+			return out, err
+		},
+		Count: func(c *Call, q odata.Query) (int64, error) { return directory.CountFoundRoles(c.Context, c.DB, q) },
+		Get: func(c *Call) (T, error) {
+			r, err := c.role()
+			return as(r), err
+		},
+	}
+}
+
 func roles() []resource {
 	const members = "/directoryRoles/{role}/members"
 	shape := Shape{Set: "directoryRoles"}
 	return []resource{
-		Every[directoryRole]{Path: "/directoryRoles", Access: readRoles, Shape: shape, List: allRoles},
-		Every[directoryRole]{Path: "/directoryRoleTemplates", Access: readRoles, Shape: Shape{Set: "directoryRoleTemplates"}, List: allRoles},
+		roleCollection("/directoryRoles", shape, directory.RoleSchema, asRole),
+		roleCollection("/directoryRoleTemplates", Shape{Set: "directoryRoleTemplates"}, directory.RoleSchema, asRole),
 		route{Method: "POST", Path: "/directoryRoles", Access: writeRoles, Run: func(c *Call) (Answer, error) {
 			var in directoryRole
 			if err := c.decode(&in); err != nil {
 				return Answer{}, err
 			}
-			r, err := roleOf(strings.ToLower(in.RoleTemplateID))
+			r, err := roleOf(in.RoleTemplateID)
 			if err != nil {
 				return Answer{}, err
 			}
-			return shape.entity(c, http.StatusCreated, r)
+			return shape.entity(c, http.StatusCreated, asRole(r))
 		}},
-		route{Method: "GET", Path: "/directoryRoles/{role}", Access: readRoles, Run: func(c *Call) (Answer, error) {
-			r, err := c.role()
-			if err != nil {
-				return Answer{}, err
-			}
-			return shape.entity(c, http.StatusOK, r)
-		}},
-		peopleIn(members, readRoles, func(c *Call) (directory.Among, error) {
+		route{Method: "GET", Path: members, Access: readRoles, Run: listHolders},
+		peopleIn(members+"/user", readRoles, func(c *Call) (directory.Among, error) {
 			r, err := c.role()
 			return directory.Among{Role: r.ID}, err
 		}),
@@ -81,8 +92,9 @@ func roles() []resource {
 			if err != nil {
 				return Answer{}, err
 			}
-			return Answer{Status: http.StatusNoContent}, c.write(func(q db.Querier) error {
-				return directory.AssignRole(c.Context, q, c.Actor, c.Now, directory.RoleAssignment{UserID: id, RoleID: r.ID})
+			return Answer{Status: http.StatusNoContent}, c.guarded(func(q db.Querier) error {
+				_, err := directory.Assign(c.Context, q, c.Actor, c.Now, directory.Assignment{PrincipalID: id, RoleDefinitionID: r.ID})
+				return err
 			})
 		}},
 		route{Method: "DELETE", Path: members + "/{member}/$ref", Access: writeRoles, Run: func(c *Call) (Answer, error) {
@@ -90,9 +102,8 @@ func roles() []resource {
 			if err != nil {
 				return Answer{}, err
 			}
-			user := strings.ToLower(c.Params["member"])                                       // an object id or a user name
 			return Answer{Status: http.StatusNoContent}, c.guarded(func(q db.Querier) error { // DO-18
-				return directory.UnassignRole(c.Context, q, c.Actor, c.Now, directory.RoleAssignment{UserID: user, RoleID: r.ID})
+				return directory.UnassignRole(c.Context, q, c.Actor, c.Now, directory.RoleAssignment{UserID: c.Params["member"], RoleID: r.ID})
 			})
 		}},
 		Every[directoryRole]{Path: "/users/{user}/memberOf/directoryRole", Access: readMemberOf, Shape: Shape{Set: "directoryObjects", Type: "directoryRole"}, List: rolesOfUser},
@@ -100,22 +111,28 @@ func roles() []resource {
 	}
 }
 
+// listHolders lists what a role is assigned to: people, groups, service
+// principals. Members of such groups hold the role too, and are not listed.
+func listHolders(c *Call) (Answer, error) {
+	r, err := c.role()
+	if err != nil {
+		return Answer{}, err
+	}
+	return c.mixed(func(after string, limit int) ([]string, error) {
+		return directory.RolePrincipals(c.Context, c.DB, r.ID, after, limit)
+	})
+}
+
+// rolesOfUser lists the roles that a person holds, by whatever way.
 func rolesOfUser(c *Call) ([]directoryRole, error) {
 	u, err := c.user()
 	if err != nil {
 		return nil, err
 	}
 	ids, err := directory.RolesOf(c.Context, c.DB, u.ID)
-	if err != nil {
-		return nil, err
+	out := make([]directoryRole, len(ids))
+	for i, id := range ids {
+		out[i] = asRole(directory.FindRole(id))
 	}
-	out := []directoryRole{}
-	for _, id := range ids {
-		r, err := roleOf(id)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, nil
+	return out, err
 }

@@ -42,13 +42,14 @@ type Call struct {
 
 	RequestID, ClientRequestID string
 
-	keeper       *passkey.Keeper
-	applications *application.Cache
-	hasher       *throttle.Hasher
-	sendLink     SendLink
-	path         string // of the request, escaped, as the client wrote it below the host
-	challenge    string // claims to ask for in a 401 (WC-82)
-	allowed      string // methods of the path, after a 405
+	keeper           *passkey.Keeper
+	applications     *application.Cache
+	hasher           *throttle.Hasher
+	sendLink         SendLink
+	appsRespectReach bool
+	path             string // of the request, escaped, as the client wrote it below the host
+	challenge        string // claims to ask for in a 401 (WC-82)
+	allowed          string // methods of the path, after a 405
 }
 
 // write runs f in one transaction.
@@ -108,7 +109,7 @@ const (
 // logged.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := db.Time(a.Now().UnixMilli()) // what is answered is what is stored: whole milliseconds
-	c := &Call{Context: r.Context(), DB: a.DB, Ring: a.Ring, Now: now, Host: a.PublicURL, Header: r.Header, keeper: a.Keeper, applications: a.Applications, hasher: a.Hasher, sendLink: a.SendLink,
+	c := &Call{Context: r.Context(), DB: a.DB, Ring: a.Ring, Now: now, Host: a.PublicURL, Header: r.Header, keeper: a.Keeper, applications: a.Applications, hasher: a.Hasher, sendLink: a.SendLink, appsRespectReach: a.AppsRespectReach,
 		RequestID: db.NewID(now), ClientRequestID: printable(r.Header.Get("client-request-id"))}
 	h := w.Header()
 	h.Set("request-id", c.RequestID)

@@ -108,8 +108,7 @@ func (k *Keeper) guardPolicy(ctx context.Context, q db.Querier, before, after *S
 // ableAdministrators counts the enabled Global Administrators who can sign in
 // with a passkey or with password and code, up to one: nobody needs more.
 func (k *Keeper) ableAdministrators(ctx context.Context, q db.Querier, policy *Snapshot, w Without) (int, error) {
-	rows, err := q.QueryContext(ctx, `SELECT r.principal_id FROM role_assignments r JOIN users u ON u.id = r.principal_id
-		WHERE r.role_id = $1 AND u.enabled AND u.id <> $2 ORDER BY r.principal_id`, directory.GlobalAdministrator, w.UserID)
+	rows, err := q.QueryContext(ctx, `SELECT id FROM users WHERE id IN (`+directory.HoldersSQL("$1")+`) AND enabled AND id <> $2 ORDER BY id`, directory.GlobalAdministrator, w.UserID)
 	people, err := db.Collect(rows, err, scanText)
 	if err != nil {
 		return 0, err

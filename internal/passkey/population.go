@@ -39,7 +39,7 @@ func loadPopulation(ctx context.Context, q db.Querier) (*population, error) {
 	if err := pairs(`SELECT member_id, group_id FROM group_members`, func(m, g string) { p.above[m] = append(p.above[m], g) }); err != nil {
 		return nil, err
 	}
-	if err := pairs(`SELECT principal_id, role_id FROM role_assignments`, func(u, role string) {
+	if err := pairs(directory.AllHoldersSQL, func(u, role string) {
 		p.roles[u] = append(p.roles[u], role)
 		if role == directory.GlobalAdministrator {
 			p.administrators[u] = true

@@ -249,7 +249,9 @@ const findSQL = `WITH RECURSIVE found (id, user_id) AS (SELECT id, user_id FROM 
 	above (id) AS (
 		SELECT m.group_id FROM group_members m JOIN found f ON m.member_id = f.user_id
 		UNION SELECT m.group_id FROM group_members m JOIN above a ON m.member_id = a.id),
-	member (id) AS (SELECT id FROM above UNION ALL SELECT r.role_id FROM role_assignments r JOIN found f ON r.principal_id = f.user_id)
+	member (id) AS (SELECT id FROM above
+		UNION SELECT r.role_id FROM role_assignments r JOIN found f ON r.principal_id = f.user_id
+		UNION SELECT r.role_id FROM found f JOIN group_members m ON m.member_id = f.user_id JOIN role_assignments r ON r.principal_id = m.group_id)
 	SELECT p.id, p.display_name, p.public_key, p.algorithm, p.aaguid, p.sign_count, p.backup_eligible, p.backup_state, p.attested, p.transports, p.attachment, p.model,
 		p.created_at, p.disabled, u.id, u.upn, u.display_name, u.enabled,
 		coalesce((SELECT string_agg(id, ',') FROM member), ''),
