@@ -137,7 +137,7 @@ func (c *Call) mixed(ids func(after string, limit int) ([]string, error)) (Answe
 	p := page{Context: c.Base + "/$metadata#directoryObjects" + selected(q.Select)}
 	if len(found) > q.Top {
 		found = found[:q.Top]
-		p.Next = c.nextLink(odata.Token(nil, nil, found[q.Top-1]))
+		p.Next = c.nextLink(q.Token(nil, found[q.Top-1]))
 	}
 	objects, err := c.objects(found, q.Select)
 	p.Value = append([]object{}, objects...)

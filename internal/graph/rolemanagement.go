@@ -53,12 +53,46 @@ func betaOnly(names ...string) func(c *Call, o object) object {
 // roleAssignment is Graph's unifiedRoleAssignment as it is sent.
 type roleAssignment struct {
 	directory.Assignment
-	Organization string `json:"principalOrganizationId"`
+	Organization string          `json:"principalOrganizationId"`
+	Principal    object          `json:"principal,omitempty"`      // with $expand
+	Role         *roleDefinition `json:"roleDefinition,omitempty"` // likewise
 }
 
-func (c *Call) asAssignment(a directory.Assignment) roleAssignment {
-	return roleAssignment{a, c.keeper.TenantID}
+// asAssignments dresses assignments for sending, with what e expands.
+func (c *Call) asAssignments(e *odata.Expand, list ...directory.Assignment) ([]roleAssignment, error) {
+	out := make([]roleAssignment, len(list))
+	for i, a := range list {
+		out[i] = roleAssignment{Assignment: a, Organization: c.keeper.TenantID}
+	}
+	if e == nil {
+		return out, nil
+	}
+	for i := range out {
+		if e.Name == "roleDefinition" {
+			d := asDefinition(directory.FindRole(out[i].RoleDefinitionID))
+			out[i].Role = &d
+			continue
+		}
+		found, err := c.objects([]string{out[i].PrincipalID}, e.Select)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
+			out[i].Principal = found[0]
+		}
+	}
+	return out, nil
 }
+
+func (c *Call) asAssignment(a directory.Assignment, err error) (roleAssignment, error) {
+	if err != nil {
+		return roleAssignment{}, err
+	}
+	out, err := c.asAssignments(nil, a)
+	return out[0], err
+}
+
+var assignmentPaging = odata.Paging{Default: 100, Max: 999, Expand: []string{"principal", "roleDefinition"}}
 
 // roleManagement is /roleManagement/directory: the same assignments as the
 // members of directoryRoles (DO-17).
@@ -71,26 +105,23 @@ func roleManagement() []resource {
 		definitions,
 		Collection[roleAssignment]{
 			Path: path + "/roleAssignments", Key: "{assignment}", Shape: Shape{Set: "roleManagement/directory/roleAssignments"},
-			Schema: directory.AssignmentSchema, Paging: odata.Paging{Default: 100, Max: 999}, Read: readRoles, Write: writeRoles, FreeCount: true,
+			Schema: directory.AssignmentSchema, Paging: assignmentPaging, Read: readRoles, Write: writeRoles, FreeCount: true,
 			List: func(c *Call, q odata.Query) ([]roleAssignment, error) {
 				found, err := directory.FindAssignments(c.Context, c.DB, q)
-				out := make([]roleAssignment, len(found))
-				for i, a := range found {
-					out[i] = c.asAssignment(a)
+				if err != nil {
+					return nil, err
 				}
-				return out, err
+				return c.asAssignments(q.Expand, found...)
 			},
 			Count: func(c *Call, q odata.Query) (int64, error) {
 				return directory.CountFoundAssignments(c.Context, c.DB, q)
 			},
 			Get: func(c *Call) (roleAssignment, error) {
-				a, err := directory.GetAssignment(c.Context, c.DB, c.Params["assignment"])
-				return c.asAssignment(a), err
+				return c.asAssignment(directory.GetAssignment(c.Context, c.DB, c.Params["assignment"]))
 			},
 			Create: func(c *Call, in roleAssignment) (out roleAssignment, err error) {
-				err = c.guarded(func(q db.Querier) error { // a policy may exclude the role (PK-42)
-					a, err := directory.Assign(c.Context, q, c.Actor, c.Now, in.Assignment)
-					out = c.asAssignment(a)
+				err = c.guarded(func(q db.Querier) (err error) { // a policy may exclude the role (PK-42)
+					out, err = c.asAssignment(directory.Assign(c.Context, q, c.Actor, c.Now, in.Assignment))
 					return err
 				})
 				return out, err

@@ -44,13 +44,16 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 	})
 }
 
+// questions are the actions that change nothing.
+var questions = regexp.MustCompile(`/(checkMember(Groups|Objects)|getMember(Groups|Objects)|getByIds)$`)
+
 // TestWritesNeedRoles: a token with every scope, of a person without any
 // role, changes nothing of anybody else.
 func TestWritesNeedRoles(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		for _, r := range w.api.routes {
-			if r.batch || r.Method == "GET" && r.Access.Roles == nil {
+			if r.batch || (r.Method == "GET" || questions.MatchString(r.Path)) && r.Access.Roles == nil {
 				continue
 			}
 			target := "/v1.0" + brace.ReplaceAllString(r.Path, "01890000-0000-7000-8000-000000000001")
