@@ -19,7 +19,8 @@ import (
 type Actor struct {
 	UserID, UserName, UserPrincipalName string
 	AppID, AppName                      string // the application that called
-	RoleManager                         bool   // may decide who holds directory roles: also through the members of groups that roles can be assigned to
+	RoleManager                         bool   // may change groups that roles can be assigned to (DO-11)
+	RoleGroupsOnly                      bool   // and may change no other groups
 	IP, UserAgent                       string
 	CorrelationID                       string
 }

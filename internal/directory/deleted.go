@@ -84,13 +84,14 @@ func left(around []string, id, kind string) []change {
 	return log
 }
 
-// unpark is park's reverse for something that lives again. A membership whose
+// unpark is park's reverse for something that lives again. Who is restored does
+// not come back into groups that roles can be assigned to. A membership whose
 // other end is deleted itself waits for that one.
 func unpark(ctx context.Context, q db.Querier, now time.Time, id, kind string) error {
 	const other = `CASE WHEN p.member_id = $1 THEN p.group_id ELSE p.member_id END`
 	for _, text := range []string{
 		`INSERT INTO group_members (group_id, member_id, member_type) SELECT p.group_id, p.member_id, p.member_type FROM parked_members p
-			WHERE p.deleted_id = $1 AND EXISTS (SELECT 1 FROM groups g WHERE g.id = p.group_id AND g.deleted_at = 0 AND (NOT g.dynamic OR g.id = $1))
+			WHERE p.deleted_id = $1 AND EXISTS (SELECT 1 FROM groups g WHERE g.id = p.group_id AND g.deleted_at = 0 AND (NOT g.dynamic AND NOT g.role_assignable OR g.id = $1))
 			AND (EXISTS (SELECT 1 FROM users u WHERE u.id = p.member_id AND u.deleted_at = 0) OR EXISTS (SELECT 1 FROM groups g WHERE g.id = p.member_id AND g.deleted_at = 0))
 			ON CONFLICT DO NOTHING`,
 		`INSERT INTO parked_members (deleted_id, group_id, member_id, member_type) SELECT ` + other + `, p.group_id, p.member_id, p.member_type FROM parked_members p
@@ -146,6 +147,9 @@ func Restore(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, r 
 		return d, restoreUser(ctx, q, a, now, restoring{d.User, r.NewUserPrincipalName})
 	}
 	g := d.Group
+	if err := g.writable(a); err != nil {
+		return d, err
+	}
 	g.DeletedDateTime, g.Version = nil, g.Version+1
 	if _, err := q.ExecContext(ctx, `UPDATE groups SET deleted_at = 0, unique_key = $1, version = version + 1 WHERE id = $2`, fold(g.UniqueName), g.ID); err != nil {
 		return d, uniqueTaken(*g, err)

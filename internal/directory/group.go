@@ -115,10 +115,17 @@ func (g *Group) target() audit.Target {
 	return audit.Target{ID: g.ID, DisplayName: g.DisplayName, Type: "Group", ModifiedProperties: []audit.Modified{}}
 }
 
-// writable refuses a foreign write to a group that a part of Cardea keeps
-// (DO-14). That part's actor is audit.System(managedBy).
+// writable refuses a write to a group by who may not change it: one that roles
+// can be assigned to is for those who assign roles (DO-11), and one that a
+// part of Cardea keeps is for that part alone (DO-14), whose actor is
+// audit.System(managedBy).
 func (g *Group) writable(a audit.Actor) error {
-	if g.Cardea == nil || a == audit.System(g.Cardea.ManagedBy) {
+	switch {
+	case g.IsAssignableToRole && !a.RoleManager:
+		return problem.New(problem.Forbidden, "authorizationRequestDenied", "Roles can be assigned to this group, so changing it needs the role %s, or for an application the permission RoleManagement.ReadWrite.Directory. Ask an administrator.", RoleName(PrivilegedRoleAdministrator))
+	case !g.IsAssignableToRole && a.RoleGroupsOnly:
+		return problem.New(problem.Forbidden, "authorizationRequestDenied", "This needs the role %s. Ask an administrator to assign it, or to do this for you.", RoleName(GroupsAdministrator))
+	case g.Cardea == nil || a == audit.System(g.Cardea.ManagedBy):
 		return nil
 	}
 	return problem.New(problem.Forbidden, "groupManaged", "This group is kept by Cardea itself (%s), which alone changes it. Use another group.", g.Cardea.ManagedBy)

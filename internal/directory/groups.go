@@ -54,6 +54,11 @@ func CreateGroup(ctx context.Context, q db.Querier, a audit.Actor, now time.Time
 	if g.GroupTypes == nil {
 		g.GroupTypes = []string{}
 	}
+	fresh := g
+	fresh.Cardea = nil // nobody keeps it yet
+	if err := fresh.writable(a); err != nil {
+		return g, err
+	}
 	if err := g.check(); err != nil {
 		return g, err
 	}

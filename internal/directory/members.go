@@ -28,6 +28,11 @@ func AddMember(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, 
 	if g.IsAssignableToRole && kind == kindGroup {
 		return problem.New(problem.Invalid, "nestingNotSupported", "A group that roles can be assigned to has people as members, not groups.").On("members")
 	}
+	if g.IsAssignableToRole && what.ID == a.UserID {
+		if err := onlyGlobal(ctx, q, a); err != nil {
+			return err
+		}
+	}
 	added, err := putMembers(ctx, q, now, g.ID, member{what.ID, kind})
 	if err != nil {
 		return err

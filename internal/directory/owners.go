@@ -32,6 +32,11 @@ func AddOwner(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, o
 	if err != nil {
 		return err
 	}
+	if g.IsAssignableToRole && what.ID == a.UserID {
+		if err := onlyGlobal(ctx, q, a); err != nil {
+			return err
+		}
+	}
 	res, err := q.ExecContext(ctx, `INSERT INTO group_owners (group_id, owner_id, owner_type) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, g.ID, what.ID, o.kind())
 	if err != nil {
 		return err

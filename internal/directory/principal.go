@@ -55,7 +55,7 @@ func (p Principal) target() audit.Target {
 
 // UsersByID returns those of the ids that are people, in no order.
 func UsersByID(ctx context.Context, q db.Querier, ids []string) ([]User, error) {
-	return byID(ctx, q, `SELECT `+userColumns+` FROM users WHERE deleted_at = 0 AND id IN `, ids, func(r *sql.Rows, u *User) error { return scanUser(r, u) })
+	return byID(ctx, q, `SELECT `+wholeColumns+` FROM users WHERE deleted_at = 0 AND id IN `, ids, func(r *sql.Rows, u *User) error { return scanWhole(r, u) })
 }
 
 // GroupsByID returns those of the ids that are groups, in no order.

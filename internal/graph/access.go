@@ -102,7 +102,7 @@ var (
 		Roles: []string{directory.UserAdministrator, directory.AuthenticationAdministrator, directory.PrivilegedAuthenticationAdministrator}}
 
 	readGroups   = Access{Scopes: []string{"Group.Read.All", "GroupMember.Read.All", "Group.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}}
-	writeGroups  = Access{Scopes: []string{"Group.ReadWrite.All", "Directory.ReadWrite.All"}, Roles: []string{directory.GroupsAdministrator, directory.UserAdministrator}}
+	writeGroups  = Access{Scopes: []string{"Group.ReadWrite.All", "Directory.ReadWrite.All"}, Roles: []string{directory.GroupsAdministrator, directory.UserAdministrator, directory.PrivilegedRoleAdministrator}}
 	writeMembers = Access{Scopes: []string{"GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"}, Roles: writeGroups.Roles}
 	readMemberOf = Access{Scopes: []string{"GroupMember.Read.All", "Group.Read.All", "Directory.Read.All", "User.Read.All", "User.ReadWrite.All", "Directory.ReadWrite.All"},
 		Own: []string{"User.Read"}}

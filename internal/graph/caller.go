@@ -163,7 +163,9 @@ func (c *Caller) is(idOrName string) bool {
 
 // actor is the caller as the audit log names it.
 func (c *Caller) actor() audit.Actor {
-	return audit.Actor{UserID: c.UserID, UserName: c.Name, UserPrincipalName: c.UPN, AppID: c.AppID, AppName: c.AppName, RoleManager: writeRoles.allow(c, false) == nil}
+	manages := writeRoles.allow(c, false) == nil
+	only := manages && !c.App && !holds(c.Roles, []string{directory.GroupsAdministrator, directory.UserAdministrator})
+	return audit.Actor{UserID: c.UserID, UserName: c.Name, UserPrincipalName: c.UPN, AppID: c.AppID, AppName: c.AppName, RoleManager: manages, RoleGroupsOnly: only}
 }
 
 // reach reports whether the caller may touch methods and sensitive properties

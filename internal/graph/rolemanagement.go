@@ -40,22 +40,20 @@ func asDefinition(r directory.Role) roleDefinition {
 		RolePermissions: []rolePermission{{Allowed: actions, Excluded: []string{}}}, IsPrivileged: r.Privileged, Principals: "user,servicePrincipal,group"}
 }
 
-// betaOnly hides members that Graph's v1.0 does not have.
-func betaOnly(names ...string) func(c *Call, o object) object {
-	return func(c *Call, o object) object {
-		if strings.HasSuffix(c.Base, "/beta") {
-			return o
-		}
-		return slices.DeleteFunc(slices.Clone(o), func(m member) bool { return slices.Contains(names, m.name) })
+// hideBeta leaves out the members that Graph's v1.0 does not have.
+func hideBeta(c *Call, o object) object {
+	if strings.HasSuffix(c.Base, "/beta") {
+		return o
 	}
+	return slices.DeleteFunc(slices.Clone(o), func(m member) bool { return m.name == "isPrivileged" || m.name == "allowedPrincipalTypes" })
 }
 
 // roleAssignment is Graph's unifiedRoleAssignment as it is sent.
 type roleAssignment struct {
 	directory.Assignment
-	Organization string          `json:"principalOrganizationId"`
-	Principal    object          `json:"principal,omitempty"`      // with $expand
-	Role         *roleDefinition `json:"roleDefinition,omitempty"` // likewise
+	Organization string `json:"principalOrganizationId"`
+	Principal    object `json:"principal,omitempty"`      // with $expand
+	Role         object `json:"roleDefinition,omitempty"` // likewise
 }
 
 // asAssignments dresses assignments for sending, with what e expands.
@@ -69,8 +67,13 @@ func (c *Call) asAssignments(e *odata.Expand, list ...directory.Assignment) ([]r
 	}
 	for i := range out {
 		if e.Name == "roleDefinition" {
-			d := asDefinition(directory.FindRole(out[i].RoleDefinitionID))
-			out[i].Role = &d
+			d, err := toObject(asDefinition(directory.FindRole(out[i].RoleDefinitionID)))
+			if err != nil {
+				return nil, err
+			}
+			if out[i].Role, err = (Shape{}).project(hideBeta(c, d), e.Select); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		found, err := c.objects([]string{out[i].PrincipalID}, e.Select)
@@ -99,8 +102,7 @@ var assignmentPaging = odata.Paging{Default: 100, Max: 999, Expand: []string{"pr
 func roleManagement() []resource {
 	const path = "/roleManagement/directory"
 	definitions := roleCollection(path+"/roleDefinitions", Shape{Set: "roleManagement/directory/roleDefinitions"}, directory.DefinitionSchema, asDefinition)
-	hide := betaOnly("isPrivileged", "allowedPrincipalTypes")
-	definitions.View = func(c *Call, _ roleDefinition, o object) object { return hide(c, o) }
+	definitions.View = func(c *Call, _ roleDefinition, o object) object { return hideBeta(c, o) }
 	return []resource{
 		definitions,
 		Collection[roleAssignment]{
