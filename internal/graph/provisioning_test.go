@@ -392,3 +392,50 @@ func TestOptionsDaysAhead_PK141_PK142(t *testing.T) {
 		}
 	})
 }
+
+// TestProvisioningInABatch: options for several people in one call, then their
+// keys in another; one that fails stops none of the others (PK-141, DO-57).
+func TestProvisioningInABatch_PK141(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		people := []string{"ada", "guest", "reader"}
+		requests := func(each func(who string) jsonMap) string {
+			list := []jsonMap{}
+			for _, who := range people {
+				r := each(who)
+				r["id"] = who
+				list = append(list, r)
+			}
+			return jsonText(t, jsonMap{"requests": list})
+		}
+		path := func(who string) string { return "/users/" + w.ids[who] + "/authentication/fido2Methods" }
+		status, options := w.batch("robot", requests(func(who string) jsonMap {
+			return jsonMap{"method": "GET", "url": path(who) + "/creationOptions(challengeTimeoutInMinutes=60)"}
+		}))
+		if status != 200 || len(options) != len(people) {
+			t.Fatalf("%d %v", status, options)
+		}
+		_, answers := w.batch("robot", requests(func(who string) jsonMap {
+			var o struct{ PublicKey json.RawMessage }
+			if err := json.Unmarshal(options[who].Body, &o); err != nil || options[who].Status != 200 {
+				t.Fatalf("%s: %d %s", who, options[who].Status, options[who].Body)
+			}
+			c := made(t, cardeatest.NewAuthenticator(), o.PublicKey, "https://id.contoso.test")
+			if who == "guest" {
+				c.clientData[len(c.clientData)-1] = ']'
+			}
+			return jsonMap{"method": "POST", "url": path(who), "headers": jsonMap{"Content-Type": "application/json"}, "body": jsonMap{"displayName": "Key of " + who,
+				"publicKeyCredential": jsonMap{"id": bare(c.id), "response": jsonMap{"clientDataJSON": bare(c.clientData), "attestationObject": bare(c.object)}}}}
+		}))
+		for _, who := range people {
+			want := map[string]int{"ada": 201, "guest": 400, "reader": 201}[who]
+			if answers[who].Status != want {
+				t.Errorf("%s: %d %s", who, answers[who].Status, answers[who].Body)
+			}
+			n := w.do(200, "GET", "/v1.0"+path(who), "reader", "")["value"].([]any)
+			if len(n) != map[bool]int{true: 1, false: 0}[want == 201] {
+				t.Errorf("%s has %d passkeys", who, len(n))
+			}
+		}
+	})
+}
