@@ -2,9 +2,11 @@
 // port, ended by its own process id.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { get } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 
 const binary = fileURLToPath(new URL('../../bin/cardea', import.meta.url));
@@ -23,6 +25,7 @@ export type ServerOptions = {
   env?: Record<string, string>;
   program?: string; // default: bin/cardea
   bare?: boolean; // leaves out the application of automation
+  tls?: boolean; // https with a local authority
 };
 
 // Automation is what `cardea bootstrap app` prints.
@@ -37,7 +40,7 @@ export class Server {
   private app?: Automation;
 
   private constructor(
-    readonly url: string, // http://localhost:PORT, no slash at the end
+    readonly url: string, // http://localhost:PORT or https, no slash at the end
     readonly dataDir: string,
     private readonly child: ChildProcess,
     private readonly options: ServerOptions,
@@ -61,12 +64,12 @@ export class Server {
   }
 
   private static environment(port: number, dataDir: string, options: ServerOptions): NodeJS.ProcessEnv {
-    return { PATH: process.env.PATH, HOME: dataDir, CARDEA_LISTEN: `127.0.0.1:${port}`, CARDEA_DATA_DIR: dataDir, ...options.env };
+    return { PATH: process.env.PATH, HOME: dataDir, CARDEA_LISTEN: `127.0.0.1:${port}`, CARDEA_DATA_DIR: dataDir, ...(options.tls ? { CARDEA_TLS: 'self-signed', CARDEA_PUBLIC_URL: `https://localhost:${port}` } : {}), ...options.env };
   }
 
   private static spawn(port: number, dataDir: string, options: ServerOptions): Server {
     const child = spawn(options.program ?? binary, options.command ?? ['serve'], { env: Server.environment(port, dataDir, options), stdio: ['pipe', 'pipe', 'pipe'] });
-    const server = new Server(`http://localhost:${port}`, dataDir, child, options);
+    const server = new Server(`${options.tls ? 'https' : 'http'}://localhost:${port}`, dataDir, child, options);
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => { server.output += chunk.toString(); });
     child.on('error', (failure) => { server.output += `\n${failure.message}`; });
     return server;
@@ -106,8 +109,27 @@ export class Server {
   }
 
   private async ready(): Promise<void> {
-    const ready = await this.until(() => fetch(`${this.url}/readyz`).then((answer) => answer.ok || undefined, () => undefined));
+    const ready = await this.until(() => this.options.tls ? this.answers() : fetch(`${this.url}/readyz`).then((answer) => answer.ok || undefined, () => undefined));
     if (!ready) throw new Error(`the server is not ready; it printed:\n${this.output || '(nothing)'}`);
+  }
+
+  // authority is the file with the certificate to trust, of a server with tls.
+  get authority(): string { return join(this.dataDir, 'local-ca.pem'); }
+
+  // publicKey is the key of the server's certificate, as SubjectPublicKeyInfo.
+  async publicKey(): Promise<Buffer> {
+    const socket = connect({ port: Number(new URL(this.url).port), host: '127.0.0.1', servername: 'localhost', ca: await readFile(this.authority) });
+    await new Promise<void>((ready, failed) => socket.once('secureConnect', ready).once('error', failed));
+    const key = socket.getPeerX509Certificate()!.publicKey.export({ type: 'spki', format: 'der' });
+    socket.destroy();
+    return key;
+  }
+
+  // answers is true once /readyz says ready over https.
+  private async answers(): Promise<true | undefined> {
+    const ca = await readFile(this.authority).catch(() => undefined);
+    if (!ca) return undefined;
+    return new Promise((done) => get(`${this.url}/readyz`, { ca }, (answer) => { answer.resume(); done(answer.statusCode === 200 || undefined); }).once('error', () => done(undefined)));
   }
 
   // setupLink returns the one-time link that the server prints once it is ready.
