@@ -13,6 +13,7 @@
 package application
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -276,6 +277,11 @@ func Get(ctx context.Context, q db.Querier, id string) (a Application, err error
 // the hot path asks a Cache.
 func GetByAppID(ctx context.Context, q db.Querier, appID string) (a Application, err error) {
 	return get(ctx, q, "app_id", strings.ToLower(appID))
+}
+
+// GetByUniqueName returns the application that was given this name of its own.
+func GetByUniqueName(ctx context.Context, q db.Querier, name string) (a Application, err error) {
+	return get(ctx, q, "unique_name", cmp.Or(strings.ToLower(name), NoRole)) // the empty name is nobody's
 }
 
 func get(ctx context.Context, q db.Querier, column, value string) (a Application, err error) {

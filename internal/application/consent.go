@@ -216,3 +216,15 @@ func PersonalScopes(ctx context.Context, q db.Querier, a *Application, userID, a
 // Personal reports whether the application has consents of single people: what
 // it may do is then known only when the person is.
 func (a *Application) Personal() bool { return a.personal }
+
+// EveryScope returns all delegated permissions on Graph that the application
+// has for anybody: for everybody and for single people.
+func EveryScope(ctx context.Context, q db.Querier, a *Application) ([]string, error) {
+	out := slices.Clone(a.ScopesOn(GraphAppID))
+	rows, err := q.QueryContext(ctx, `SELECT scope FROM oauth2_permission_grants WHERE client_id = $1 AND resource_id = $2 AND principal_id <> ''`, a.principal.id, GraphPrincipalID)
+	all, err := db.Collect(rows, err, func(r *sql.Rows, s *string) error { return r.Scan(s) })
+	for _, scope := range all {
+		out = append(out, strings.Fields(scope)...)
+	}
+	return out, err
+}

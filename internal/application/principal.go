@@ -73,7 +73,7 @@ var PrincipalSchema = odata.Schema{
 	"accountEnabled":       {Column: "enabled", Kind: odata.Boolean},
 	"tags":                 {Items: tagsOf("service_principals")},
 	"servicePrincipalNames": {Items: &odata.Items{From: `(SELECT i.uri_key AS name, a.app_id AS app_id FROM application_identifiers i JOIN applications a ON a.id = i.application_id
-		UNION ALL SELECT app_id, app_id FROM applications) n WHERE n.app_id = service_principals.app_id`, Members: odata.Schema{"": {Column: "n.name", Folded: true}}}},
+		UNION ALL SELECT app_id, app_id FROM service_principals UNION ALL SELECT 'https://graph.microsoft.com', '` + GraphAppID + `') n WHERE n.app_id = service_principals.app_id`, Members: odata.Schema{"": {Column: "n.name", Folded: true}}}},
 }
 
 // PrincipalPaging is the page size and the usual order: by name.
@@ -348,18 +348,4 @@ func (p *ServicePrincipal) changed(ctx context.Context, q db.Querier, by audit.A
 
 func (p *ServicePrincipal) target() audit.Target {
 	return audit.Target{ID: p.ID, DisplayName: p.DisplayName, Type: "ServicePrincipal", ModifiedProperties: []audit.Modified{}}
-}
-
-// AddPrincipalSecret is AddSecret for a secret that its service principal lists.
-func (k Catalogue) AddPrincipalSecret(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, id string, c PasswordCredential) (PasswordCredential, error) {
-	p, err := k.GetPrincipal(ctx, q, id)
-	if err != nil {
-		return c, err
-	}
-	a, err := p.Application(ctx, q)
-	if err != nil {
-		return c, err
-	}
-	c.ofPrincipal = true
-	return a.addSecret(ctx, q, by, now, c)
 }

@@ -7,10 +7,10 @@ import (
 	"strings"
 
 	"cardea/internal/application"
+	"cardea/internal/audit"
 	"cardea/internal/db"
 	"cardea/internal/directory"
 	"cardea/internal/odata"
-	"cardea/internal/problem"
 )
 
 var (
@@ -29,10 +29,9 @@ var applicationShape = Shape{Set: "applications", Nulls: true, Absent: map[strin
 	"requestSignatureVerification": nil, "servicePrincipalLockConfiguration": nil, "tokenEncryptionKeyId": nil, "verifiedPublisher": nil,
 }}
 
-// applications are the OAuth clients. Cardea has no service principals of
-// their own: the application is its principal.
+// applications are the OAuth clients, and the APIs that they may call.
 func applications() []resource {
-	return []resource{
+	out := []resource{
 		Collection[application.Application]{
 			Path: "/applications", Key: "{application}", Shape: applicationShape,
 			Schema: application.Schema, Paging: application.Paging, ETag: applicationETag,
@@ -40,6 +39,7 @@ func applications() []resource {
 			List: func(c *Call, q odata.Query) ([]application.Application, error) {
 				return application.Find(c.Context, c.DB, q)
 			},
+			Count:  func(c *Call, q odata.Query) (int64, error) { return application.Count(c.Context, c.DB, q) },
 			Get:    func(c *Call) (application.Application, error) { return c.application(c.DB) },
 			Create: createApplication,
 			Update: updateApplication,
@@ -53,19 +53,32 @@ func applications() []resource {
 				})
 			},
 		},
-		Action[secretRequest, application.PasswordCredential]{Path: "/applications/{application}/addPassword", Access: writeApplications,
-			Context: "microsoft.graph.passwordCredential", Do: addPassword},
-		route{Method: "POST", Path: "/applications/{application}/removePassword", Access: writeApplications, Run: removePassword},
 	}
+	out = append(out, keysOf("/applications/{application}", applicationKeys)...)
+	return append(out, ownersOf("/applications/{application}", func(c *Call, q db.Querier) (audit.Target, error) {
+		a, err := c.application(q)
+		return a.Target(), err
+	})...)
 }
 
-// application reads the key of the path: an object id, or appId='…' (WC-10).
+// application reads the key of the path: an object id, appId='…' or
+// uniqueName='…' (WC-10).
 func (c *Call) application(q db.Querier) (application.Application, error) {
 	key := c.Params["application"]
-	if name, v, ok := strings.Cut(key, "="); ok && strings.EqualFold(name, "appId") {
+	name, v, ok := strings.Cut(key, "=")
+	switch {
+	case ok && strings.EqualFold(name, "appId"):
 		return application.GetByAppID(c.Context, q, v)
+	case ok && strings.EqualFold(name, "uniqueName"):
+		return application.GetByUniqueName(c.Context, q, v)
 	}
 	return application.Get(c.Context, q, strings.ToLower(key))
+}
+
+// catalogue lists the permissions that the routes ask for: what Microsoft
+// Graph has to grant here.
+func (c *Call) catalogue() application.Catalogue {
+	return application.Catalogue{Application: ApplicationPermissions(), Delegated: DelegatedPermissions()}
 }
 
 // writeApplication is write, after which this node's tokens know the change.
@@ -77,12 +90,14 @@ func (c *Call) writeApplication(f func(q db.Querier) error) error {
 }
 
 func createApplication(c *Call, a application.Application) (out application.Application, err error) {
-	if err := c.mayGrant(nil, a.Cardea.Permissions, a.Cardea.Scopes); err != nil {
+	if err := c.mayGrant(application.Application{}, a); err != nil {
 		return a, err
 	}
 	err = c.writeApplication(func(q db.Querier) (err error) {
-		out, err = application.Create(c.Context, q, c.Actor, c.Now, a)
-		return err
+		if out, err = application.Create(c.Context, q, c.Actor, c.Now, a); err != nil {
+			return err
+		}
+		return c.bindOwners(q, out.Target())
 	})
 	return out, err
 }
@@ -94,40 +109,67 @@ func updateApplication(c *Call, change func(*application.Application) error) (ou
 			return err
 		}
 		out, err = application.Update(c.Context, q, c.Actor, c.Now, a.ID, func(a *application.Application) error {
-			was, addresses := slices.Concat(a.Cardea.Permissions, []string{"/"}, a.Cardea.Scopes), redirects(a)
+			was := *a
 			if err := change(a); err != nil {
 				return err
 			}
-			if err := c.mayRedirect(addresses, a); err != nil {
+			if err := c.mayRedirect(q, &was, a); err != nil {
 				return err
 			}
-			return c.mayGrant(was, a.Cardea.Permissions, a.Cardea.Scopes)
+			if addsKeys(was.KeyCredentials, a.KeyCredentials) {
+				if err := c.mayProve(was); err != nil {
+					return err
+				}
+			}
+			return c.mayGrant(was, *a)
 		})
 		return err
 	})
 	return out, err
 }
 
-// mayGrant reports why the caller may not give an application these
-// permissions. Whoever can grant permissions can become anybody, so this needs
-// what assigning roles needs; taking nothing new is always fine. was is the
-// permissions and the scopes before, with "/" between.
-func (c *Call) mayGrant(was, permissions, scopes []string) error {
-	now := slices.Concat(permissions, []string{"/"}, scopes)
-	if slices.Equal(was, now) || len(now) == 1 {
+// mayGrant reports why the caller may not give an application the permissions
+// that is has and was has not. Whoever can grant permissions can become
+// anybody, so this needs what assigning roles needs; taking nothing new is
+// always fine.
+func (c *Call) mayGrant(was, is application.Application) error {
+	added := func(was, is []string) bool {
+		return slices.ContainsFunc(is, func(name string) bool { return !containsFold(was, name) })
+	}
+	if added(was.Cardea.Permissions, is.Cardea.Permissions) || added(was.Cardea.Scopes, is.Cardea.Scopes) {
+		return grantAccess.allow(c.Caller, false)
+	}
+	return nil
+}
+
+// mayProve reports why the caller may not give an application something to
+// prove itself with: a secret of an application with permissions of its own is
+// worth those permissions, so that it needs who may grant them.
+func (c *Call) mayProve(a application.Application) error {
+	if len(a.Cardea.Permissions) == 0 {
 		return nil
 	}
 	return grantAccess.allow(c.Caller, false)
 }
 
+func addsKeys(was, is []application.KeyCredential) bool {
+	return slices.ContainsFunc(is, func(k application.KeyCredential) bool {
+		return k.Key != nil && !slices.ContainsFunc(was, func(w application.KeyCredential) bool { return strings.EqualFold(w.KeyID, k.KeyID) })
+	})
+}
+
 // mayRedirect reports why the caller may not give an application new addresses.
 // Codes go there without a question to whoever is signed in, so that an address
-// of an application with administrators' permissions is worth those: it needs
-// who may grant them. was is the addresses before.
-func (c *Call) mayRedirect(was []string, a *application.Application) error {
-	added := func(uri string) bool { return !slices.Contains(was, uri) }
-	if !slices.ContainsFunc(redirects(a), added) || !slices.ContainsFunc(a.Cardea.Scopes, administrative) {
+// of an application with administrators' permissions, be it for one person
+// alone, is worth those: it needs who may grant them.
+func (c *Call) mayRedirect(q db.Querier, was, is *application.Application) error {
+	have := redirects(was)
+	if !slices.ContainsFunc(redirects(is), func(uri string) bool { return !slices.Contains(have, uri) }) {
 		return nil
+	}
+	scopes, err := application.EveryScope(c.Context, q, was)
+	if err != nil || !slices.ContainsFunc(slices.Concat(scopes, is.Cardea.Scopes), administrative) {
+		return err
 	}
 	return grantAccess.allow(c.Caller, false)
 }
@@ -150,43 +192,121 @@ var grantAccess = Access{
 	Roles:  []string{directory.PrivilegedRoleAdministrator},
 }
 
-type secretRequest struct {
-	PasswordCredential application.PasswordCredential `json:"passwordCredential"`
+// ownersOf are the routes of the people and applications that answer for an
+// application. Owning gives no right here: roles do.
+func ownersOf(path string, of func(*Call, db.Querier) (audit.Target, error)) []resource {
+	change := func(c *Call, owner string, f func(q db.Querier, o application.Owned) error) (Answer, error) {
+		return Answer{Status: http.StatusNoContent}, c.write(func(q db.Querier) error {
+			target, err := of(c, q)
+			if err != nil {
+				return err
+			}
+			return f(q, application.Owned{Target: target, Owner: owner})
+		})
+	}
+	list := func(one func(c *Call, o application.Owner) (object, error)) func(c *Call) (Answer, error) {
+		return func(c *Call) (Answer, error) {
+			target, err := of(c, c.DB)
+			if err != nil {
+				return Answer{}, err
+			}
+			owners, err := application.Owners(c.Context, c.DB, target.ID)
+			if err != nil {
+				return Answer{}, err
+			}
+			p := page{Context: c.Base + "/$metadata#directoryObjects" + selected(selection(c.Query)), Value: []object{}}
+			for _, owner := range owners {
+				o, err := one(c, owner)
+				if err != nil {
+					return Answer{}, err
+				}
+				p.Value = append(p.Value, o)
+			}
+			return Answer{Status: http.StatusOK, Body: p}, nil
+		}
+	}
+	return []resource{
+		route{Method: "GET", Path: path + "/owners", Access: readApplications, Run: list(ownerObject)},
+		route{Method: "GET", Path: path + "/owners/$ref", Access: readApplications, Run: list(func(c *Call, o application.Owner) (object, error) {
+			return object{}.with("@odata.id", c.Base+"/directoryObjects/"+o.ID), nil
+		})},
+		route{Method: "POST", Path: path + "/owners/$ref", Access: writeApplications, Run: func(c *Call) (Answer, error) {
+			id, err := c.reference()
+			if err != nil {
+				return Answer{}, err
+			}
+			return change(c, id, func(q db.Querier, o application.Owned) error {
+				return c.catalogue().AddOwner(c.Context, q, c.Actor, c.Now, o)
+			})
+		}},
+		route{Method: "DELETE", Path: path + "/owners/{owner}/$ref", Access: writeApplications, Run: func(c *Call) (Answer, error) {
+			return change(c, c.Params["owner"], func(q db.Querier, o application.Owned) error {
+				return c.catalogue().RemoveOwner(c.Context, q, c.Actor, c.Now, o)
+			})
+		}},
+	}
 }
 
-// addPassword makes a client secret, which is shown this once. A secret of an
-// application with permissions of its own is worth those permissions: it needs
-// who may grant them.
-func addPassword(c *Call, in secretRequest) (out application.PasswordCredential, err error) {
-	err = c.writeApplication(func(q db.Querier) error {
-		a, err := c.application(q)
+// ownerObject shows an owner: a person as far as the caller may see people, or
+// a service principal.
+func ownerObject(c *Call, o application.Owner) (object, error) {
+	shape, item := principalShape, any(nil)
+	shape.Type = "servicePrincipal"
+	if o.Type == "User" {
+		u, err := directory.GetUser(c.Context, c.DB, o.ID)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := c.mayGrant(nil, a.Cardea.Permissions, nil); err != nil {
-			return err
+		shape, item = memberUsers, u
+		if !c.Caller.App && !c.Caller.hasScope(readUsers.Scopes) || c.basically() {
+			shape.Default = basic
 		}
-		out, err = application.AddSecret(c.Context, q, c.Actor, c.Now, a.ID, in.PasswordCredential)
+	} else {
+		p, err := c.catalogue().GetPrincipal(c.Context, c.DB, o.ID)
+		if err != nil {
+			return nil, err
+		}
+		item = p
+	}
+	full, err := toObject(item)
+	if err != nil {
+		return nil, err
+	}
+	sel := selectFor(shape, full, selection(c.Query))
+	if shape.Type == "user" && slices.Equal(shape.Default, basic) {
+		sel = slices.DeleteFunc(sel, func(n string) bool { return !containsFold(basic, n) })
+		if len(sel) == 0 && selection(c.Query) != nil {
+			sel = []string{"id"}
+		}
+	}
+	return shape.project(full, sel)
+}
+
+// bindOwners adds the owners that owners@odata.bind names; the same one twice
+// is one.
+func (c *Call) bindOwners(q db.Querier, target audit.Target) error {
+	var body struct {
+		Owners []string `json:"owners@odata.bind"`
+	}
+	if err := c.decode(&body); err != nil {
 		return err
-	})
-	return out, err
-}
-
-func removePassword(c *Call) (Answer, error) {
-	var in struct {
-		KeyID string `json:"keyId"`
 	}
-	if err := c.decode(&in); err != nil {
-		return Answer{}, err
+	if len(body.Owners) > maxBind {
+		return tooManyReferences("owners@odata.bind")
 	}
-	if in.KeyID == "" {
-		return Answer{}, problem.New(problem.Invalid, "requiredParamMissing", "keyId names the secret to remove. GET the application to see its secrets.").On("keyId")
-	}
-	return Answer{Status: http.StatusNoContent}, c.writeApplication(func(q db.Querier) error {
-		a, err := c.application(q)
+	seen := map[string]bool{}
+	for _, address := range body.Owners {
+		id, err := referenced(address)
 		if err != nil {
 			return err
 		}
-		return application.RemoveCredential(c.Context, q, c.Actor, c.Now, a.ID, in.KeyID)
-	})
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		if err := c.catalogue().AddOwner(c.Context, q, c.Actor, c.Now, application.Owned{Target: target, Owner: id}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

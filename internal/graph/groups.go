@@ -209,6 +209,10 @@ func referenced(address string) (string, error) {
 	return "", bad
 }
 
+func tooManyReferences(member string) error {
+	return problem.New(problem.Invalid, "tooManyReferences", "One request can add at most %d references. Send several.", maxBind).On(member)
+}
+
 const maxBind = 20 // references in one request (directory-and-odata §10)
 
 // bindMembers adds the members that members@odata.bind names.
@@ -220,7 +224,7 @@ func (c *Call) bindMembers(q db.Querier, groupID string) error {
 		return err
 	}
 	if len(body.Members) > maxBind {
-		return problem.New(problem.Invalid, "tooManyReferences", "One request can add at most %d members. Send several.", maxBind).On("members@odata.bind")
+		return tooManyReferences("members@odata.bind")
 	}
 	for _, address := range body.Members {
 		id, err := referenced(address)

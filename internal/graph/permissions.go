@@ -24,7 +24,7 @@ func ApplicationPermissions() []string {
 
 func named(of func(Access) []string) []string {
 	seen := map[string]bool{}
-	for _, a := range append([]Access{grantAccess}, accesses()...) {
+	for _, a := range append([]Access{grantAccess, consentAccess}, accesses()...) {
 		for _, name := range of(a) {
 			seen[name] = true
 		}
