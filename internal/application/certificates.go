@@ -70,7 +70,7 @@ func (a *Application) addCertificate(ctx context.Context, q db.Querier, by audit
 		return c, db.Err("A credential with the key id "+id, err)
 	}
 	a.certs = append(a.certs, certificate{cert, out.StartDateTime, out.EndDateTime})
-	return out, a.changed(ctx, q, by, now, "Add service principal credentials", "Update", audit.Change("keyCredentials", nil, out.CustomKeyIdentifier+" "+c.DisplayName))
+	return out, a.rekeyed(ctx, q, by, now, "Add service principal credentials", audit.Change("keyCredentials", nil, out.CustomKeyIdentifier+" "+c.DisplayName))
 }
 
 // keepCertificates makes want, a list that somebody sent, the list of

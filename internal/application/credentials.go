@@ -69,7 +69,7 @@ func (a *Application) addSecret(ctx context.Context, q db.Querier, by audit.Acto
 		return c, err
 	}
 	a.secrets = append(a.secrets, secret{hashOf(c.SecretText), c.StartDateTime, c.EndDateTime})
-	return c, a.changed(ctx, q, by, now, "Add service principal credentials", "Update", audit.Change("passwordCredentials", nil, c.KeyID+" "+c.DisplayName))
+	return c, a.rekeyed(ctx, q, by, now, "Add service principal credentials", audit.Change("passwordCredentials", nil, c.KeyID+" "+c.DisplayName))
 }
 
 // RemoveCredential deletes a secret or a certificate by its key id.
@@ -100,11 +100,22 @@ func (a *Application) removeCredentials(ctx context.Context, q db.Querier, by au
 		if n == 0 {
 			return db.Err("The credential "+keyID, sql.ErrNoRows)
 		}
-		if err := a.changed(ctx, q, by, now, "Remove service principal credentials", "Update", audit.Change("credentials", keyID, nil)); err != nil {
+		if err := a.rekeyed(ctx, q, by, now, "Remove service principal credentials", audit.Change("credentials", keyID, nil)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// rekeyed records a change of credentials, which is a new version of the
+// application, or of the service principal that lists them.
+func (a *Application) rekeyed(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, activity string, m audit.Modified) error {
+	for _, text := range []string{`UPDATE applications SET version = version + 1 WHERE id = $1`, `UPDATE service_principals SET version = version + 1 WHERE app_id = (SELECT app_id FROM applications WHERE id = $1)`} {
+		if _, err := q.ExecContext(ctx, text, a.ID); err != nil {
+			return err
+		}
+	}
+	return a.changed(ctx, q, by, now, activity, "Update", m)
 }
 
 // keepSecrets makes want, a list that somebody sent, the list of secrets:

@@ -116,7 +116,7 @@ func (w *world) token(who string) string {
 	c := map[string]any{"aud": Audience, "iat": w.now.Unix(), "nbf": w.now.Unix(), "exp": w.now.Add(time.Hour).Unix(), "appid": application.CLIAppID, "amr": []string{"fido", "mfa"}}
 	switch who {
 	case "robot":
-		c["idtyp"], c["roles"], c["appid"], c["oid"] = "app", []string{"all"}, w.app.AppID, w.app.ID
+		c["idtyp"], c["roles"], c["appid"], c["oid"] = "app", []string{"all"}, w.app.AppID, w.app.PrincipalID()
 	case "weak":
 		c["idtyp"], c["roles"], c["appid"] = "app", []string{}, w.app.AppID
 	case "nobody": // somebody without any scope
@@ -198,7 +198,7 @@ func play(t *testing.T, file string, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := map[string]string{w.app.AppID: "robot", w.app.ID: "robotObject"}
+	names := map[string]string{w.app.AppID: "robot", w.app.ID: "robotObject", w.app.PrincipalID(): "robotPrincipal"}
 	byName := map[string]string{}
 	for who, id := range w.ids {
 		names[id] = who
