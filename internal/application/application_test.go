@@ -181,17 +181,23 @@ func TestSecrets(t *testing.T) {
 	})
 }
 
+func selfSigned(t *testing.T, from, until time.Time) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "job"}, NotBefore: from, NotAfter: until}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
 func TestCertificates(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "job"}, NotBefore: start.Add(-time.Hour), NotAfter: start.Add(time.Hour)}
-		der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
-		if err != nil {
-			t.Fatal(err)
-		}
+		der := selfSigned(t, start.Add(-time.Hour), start.Add(time.Hour))
 		a := create(t, d, application.Application{DisplayName: "Job"})
 		add := func(der []byte, at time.Time) error {
 			return d.Write(t.Context(), func(q db.Querier) error {
@@ -208,7 +214,7 @@ func TestCertificates(t *testing.T) {
 		if err := add(der, start); err != nil {
 			t.Fatal(err)
 		}
-		if a, err = application.Get(t.Context(), d, a.ID); err != nil || a.Public() || len(a.Certificates(start)) != 1 || len(a.KeyCredentials) != 1 || a.KeyCredentials[0].Key != nil {
+		if a, err := application.Get(t.Context(), d, a.ID); err != nil || a.Public() || len(a.Certificates(start)) != 1 || len(a.KeyCredentials) != 1 || a.KeyCredentials[0].Key != nil {
 			t.Errorf("read: %+v %v", a, err)
 		}
 	})

@@ -56,8 +56,8 @@ func (s Side) conditions(t *odata.SQL) {
 
 const assignmentColumns = `r.id, r.app_role_id, r.created_at, r.principal_id, coalesce(u.display_name, g.display_name, p.display_name, ''), r.principal_type, r.resource_id, s.display_name, r.value` + assignmentTables
 
-const assignmentTables = ` FROM app_role_assignments r JOIN service_principals s ON s.id = r.resource_id LEFT JOIN users u ON u.id = r.principal_id
-	LEFT JOIN groups g ON g.id = r.principal_id LEFT JOIN service_principals p ON p.id = r.principal_id`
+const assignmentTables = ` FROM app_role_assignments r JOIN service_principals s ON s.id = r.resource_id LEFT JOIN users u ON u.id = r.principal_id AND u.deleted_at = 0
+	LEFT JOIN groups g ON g.id = r.principal_id AND g.deleted_at = 0 LEFT JOIN service_principals p ON p.id = r.principal_id`
 
 func scanAssignment(r interface{ Scan(...any) error }, a *Assignment) error {
 	var created int64
@@ -66,8 +66,8 @@ func scanAssignment(r interface{ Scan(...any) error }, a *Assignment) error {
 	return err
 }
 
-// A person or group that was deleted leaves its assignments behind until the
-// sweep: they are not shown.
+// A person or group among the deleted items keeps its assignments, to bring
+// them back: they are not shown meanwhile.
 const present = `(u.id IS NOT NULL OR g.id IS NOT NULL OR p.id IS NOT NULL) AND `
 
 // FindAssignments returns one page of assignments on one side, and one more if

@@ -3,6 +3,7 @@ package application
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +86,10 @@ func Update(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, id
 		return a, err
 	}
 	was := a
+	for _, l := range []*[]string{&was.IdentifierURIs, &was.Tags, &was.Cardea.Permissions, &was.Cardea.Scopes} { // change may write into lists
+		*l = slices.Clone(*l)
+	}
+	was.AppRoles, was.PasswordCredentials, was.KeyCredentials = slices.Clone(was.AppRoles), slices.Clone(was.PasswordCredentials), slices.Clone(was.KeyCredentials)
 	if err := change(&a); err != nil {
 		return a, err
 	}

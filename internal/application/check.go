@@ -161,7 +161,7 @@ func checkIdentifier(uri string) error {
 		return refuse("identifierUris", "%q is not an address of at most 255 characters. Identifier URIs look like api://CLIENT-ID or https://api.example.com.", uri)
 	case strings.ContainsFunc(uri, func(c rune) bool { return c <= ' ' || c >= 0x7f || strings.ContainsRune("*#?\"<>\\", c) }), u.User != nil:
 		return refuse("identifierUris", "%q has a blank, a wildcard, a query or a fragment. Leave it out.", uri)
-	case strings.EqualFold(u.Hostname(), "graph.microsoft.com"), strings.EqualFold(u.Hostname(), GraphAppID):
+	case strings.EqualFold(strings.TrimRight(u.Hostname(), "."), "graph.microsoft.com"), strings.EqualFold(u.Hostname(), GraphAppID):
 		return refuse("identifierUris", "%q is the name of Microsoft Graph. Choose a name of your own.", uri)
 	}
 	return nil

@@ -24,7 +24,7 @@ const maxOwners = 100
 // order of their ids.
 func Owners(ctx context.Context, q db.Querier, objectID string) ([]Owner, error) {
 	rows, err := q.QueryContext(ctx, `SELECT owner_id, owner_type FROM application_owners o WHERE object_id = $1
-		AND (EXISTS (SELECT 1 FROM users WHERE id = o.owner_id) OR EXISTS (SELECT 1 FROM service_principals WHERE id = o.owner_id)) ORDER BY owner_id`, objectID)
+		AND (EXISTS (SELECT 1 FROM users WHERE id = o.owner_id AND deleted_at = 0) OR EXISTS (SELECT 1 FROM service_principals WHERE id = o.owner_id)) ORDER BY owner_id`, objectID)
 	return db.Collect(rows, err, func(r *sql.Rows, o *Owner) error { return r.Scan(&o.ID, &o.Type) })
 }
 

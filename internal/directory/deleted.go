@@ -201,7 +201,8 @@ func Purge(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, id s
 		return err
 	}
 	kind, r := kindGroup, audit.Record{ActivityDisplayName: "Hard Delete group", Category: "GroupManagement", OperationType: "Delete"}
-	texts := []string{`DELETE FROM parked_members WHERE deleted_id = $1 OR group_id = $1 OR member_id = $1`}
+	texts := []string{`DELETE FROM parked_members WHERE deleted_id = $1 OR group_id = $1 OR member_id = $1`,
+		`DELETE FROM app_role_assignments WHERE principal_id = $1`, `DELETE FROM oauth2_permission_grants WHERE principal_id = $1`, `DELETE FROM application_owners WHERE owner_id = $1`}
 	if d.User != nil {
 		kind, r.ActivityDisplayName, r.Category, r.TargetResources = kindUser, "Hard Delete user", "UserManagement", []audit.Target{d.User.target()}
 		texts = append(texts, `DELETE FROM group_owners WHERE owner_id = $1`, `UPDATE users SET manager_id = '' WHERE manager_id = $1 AND manager_id <> ''`,

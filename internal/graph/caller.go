@@ -129,9 +129,18 @@ func (a *api) authenticate(ctx context.Context, h http.Header) (*Caller, error) 
 	if !slices.Contains(cl.Methods, session.MethodMFA) {
 		c.Roles, c.Unproved = nil, c.Roles
 	}
+	if err != nil {
+		return nil, err
+	}
+	var own []string // what only this person consented to, or somebody did for this person
+	if app != nil {
+		if own, err = application.PersonalScopes(ctx, a.DB, app, u.ID, Audience); err != nil {
+			return nil, err
+		}
+	}
 	for scope := range strings.FieldsSeq(cl.Scope) {
 		scope = scope[strings.LastIndexByte(scope, '/')+1:] // "https://host/User.Read" is User.Read (WC-31)
-		if app == nil || app.Grants(scope) {
+		if app == nil || app.Grants(scope) || containsFold(own, scope) {
 			c.Scopes = append(c.Scopes, scope)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"cardea/internal/application"
 	"cardea/internal/db"
 	"cardea/internal/db/dbtest"
 	"cardea/internal/directory"
@@ -42,6 +43,9 @@ func TestAnswersFitGraph(t *testing.T) {
 		w.do(201, "POST", "/v1.0/users/"+w.ids["ada"]+"/authentication/temporaryAccessPassMethods", "authadmin", `{}`)
 		app := w.do(201, "POST", "/v1.0/applications", "admin", `{"displayName": "Wiki"}`)["id"].(string)
 		w.do(200, "POST", "/v1.0/applications/"+app+"/addPassword", "admin", `{}`)
+		principal := w.do(201, "POST", "/v1.0/servicePrincipals", "admin", `{"appId":"`+w.app.AppID+`","samlSingleSignOnSettings":{"relayState":null}}`)["id"].(string)
+		w.do(201, "POST", "/v1.0/servicePrincipals/"+principal+"/appRoleAssignedTo", "admin", `{"principalId":"`+w.ids["ada"]+`","appRoleId":"`+application.NoRole+`"}`)
+		w.do(201, "POST", "/v1.0/oauth2PermissionGrants", "admin", `{"clientId":"`+principal+`","consentType":"Principal","principalId":"`+w.ids["ada"]+`","resourceId":"`+application.GraphPrincipalID+`","scope":"User.Read"}`)
 		if err := d.Write(t.Context(), func(q db.Querier) error {
 			row := session.Situation{IP: "192.0.2.7", UserAgent: "Mozilla/5.0 (Windows NT 10.0) Edg/140.0", AppID: w.app.AppID, AppName: "Robot"}.Row(noon)
 			u, err := directory.GetUser(t.Context(), q, w.ids["ada"])
@@ -64,6 +68,12 @@ func TestAnswersFitGraph(t *testing.T) {
 			{"directoryRole", "/v1.0/directoryRoles", "reader"},
 			{"organization", "/v1.0/organization", "reader"},
 			{"application", "/v1.0/applications", "reader"},
+			{"application", "/v1.0/applications/" + app + "?$select=" + strings.Join(slices.Sorted(maps.Keys(applicationShape.Absent)), ","), "reader"},
+			{"servicePrincipal", "/v1.0/servicePrincipals", "reader"},
+			{"servicePrincipal", "/v1.0/servicePrincipals/" + principal + "?$select=" + strings.Join(slices.Sorted(maps.Keys(principalShape.Absent)), ","), "reader"},
+			{"appRoleAssignment", "/v1.0/servicePrincipals/" + principal + "/appRoleAssignedTo", "reader"},
+			{"appRoleAssignment", ada + "/appRoleAssignments", "reader"},
+			{"oAuth2PermissionGrant", ada + "/oauth2PermissionGrants", "reader"},
 			{"fido2AuthenticationMethod", ada + "/authentication/fido2Methods", "reader"},
 			{"fido2AuthenticationMethod", ada + "/authentication/fido2Methods/" + key, "reader"},
 			{"webauthnCredentialCreationOptions", ada + "/authentication/fido2Methods/creationOptions", "authadmin"},

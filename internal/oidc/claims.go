@@ -28,6 +28,8 @@ type idClaims struct {
 	TenantID  string   `json:"tid"`
 	TokenID   string   `json:"uti"`
 	Version   string   `json:"ver"`
+	Roles     []string `json:"roles,omitempty"` // app roles of the person in the application
+	groupClaims
 	personClaims
 }
 
@@ -67,6 +69,7 @@ type accessClaims struct {
 	UPN       string   `json:"upn,omitempty"`
 	TokenID   string   `json:"uti"`
 	Version   string   `json:"ver"`
+	groupClaims
 }
 
 // subject is the pairwise `sub` of a person at an application: two

@@ -23,9 +23,13 @@ func (p *Provider) grant(r *request, app *application.Application, f session.Flo
 	if !ok {
 		return answer{}, invalid("redirectUriUnknown", "The address of %s was taken off the list while you signed in. Go back to the application and try again.", app.DisplayName)
 	}
+	r.userID = s.UserID
 	sc, err := p.resolve(r, app, f.Scope)
 	if err != nil {
 		return p.refuse(r, f, err)
+	}
+	if _, _, err := p.admit(r, app, s.UserID, sc); err != nil {
+		return p.barred(r, app, f, s, err)
 	}
 	g := session.GrantOf(s, f)
 	g.SPA, g.Secret = kind == application.SPARedirect, confidential(app, f.RedirectURI)

@@ -113,6 +113,7 @@ type request struct {
 	form        url.Values // parameters of the body, or of the address; first values count (WC-35)
 	correlation string
 	traceID     string // ours alone, in errors and logs
+	userID      string // whose token it becomes, once that is known
 }
 
 func (r *request) get(name string) string { return r.form.Get(name) }

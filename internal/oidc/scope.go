@@ -20,6 +20,9 @@ type scopes struct {
 // Cardea does not keep their own lists.
 const apiPermission = "user_impersonation"
 
+// openIDScopes may stand in consents, as in Entra, and need none.
+var openIDScopes = []string{"openid", "profile", "email", "offline_access"}
+
 // split takes one scope value apart: the resource it names, "" if none, and
 // the permission. Graph has many names (WC-31).
 func (p *Provider) split(value string) (resource, name string) {
@@ -93,13 +96,21 @@ func (p *Provider) resolve(r *request, app *application.Application, asked strin
 	if s.resource != GraphAppID {
 		return s, p.resolveAPI(r, app, &s)
 	}
+	own, known, err := p.personal(r, app)
+	if err != nil {
+		return s, err
+	}
 	for _, name := range s.names {
-		if !app.Grants(name) {
+		if !app.Grants(name) && known && !slices.ContainsFunc(own, func(o string) bool { return strings.EqualFold(o, name) }) {
 			return s, invalid("consentMissing", "%s may not use %s. An administrator can grant it under the application's delegated permissions.", app.DisplayName, name)
 		}
 	}
 	if s.whole {
-		s.names = append(s.names, expand(app.Cardea.Scopes, p.DelegatedPermissions)...)
+		for _, name := range slices.Concat(expand(app.Cardea.Scopes, p.DelegatedPermissions), own) {
+			if !slices.Contains(openIDScopes, name) && !slices.Contains(s.names, name) { // those are asked for by name
+				s.names = append(s.names, name)
+			}
+		}
 	}
 	return s, nil
 }

@@ -105,7 +105,12 @@ type tokens struct {
 
 // answer signs the tokens of a person's grant.
 func (p *Provider) answer(r *request, app *application.Application, g session.Granted, asked string) (answer, error) {
+	r.userID = g.UserID
 	sc, err := p.resolve(r, app, asked)
+	if err != nil {
+		return answer{}, err
+	}
+	own, theirs, err := p.admit(r, app, g.UserID, sc)
 	if err != nil {
 		return answer{}, err
 	}
@@ -117,11 +122,11 @@ func (p *Provider) answer(r *request, app *application.Application, g session.Gr
 	out.ExtExpiresIn = out.ExpiresIn
 	// Graph checks our tokens itself and takes ES256; other APIs get what
 	// their own registration says.
-	if out.AccessToken, err = p.Ring.Sign(p.accessAlg(r.Context(), sc.resource, r.now), p.accessToken(r, app, &g, sc, until), r.now); err != nil {
+	if out.AccessToken, err = p.Ring.Sign(p.accessAlg(r.Context(), sc.resource, r.now), p.accessToken(r, app, &g, sc, until).with(theirs), r.now); err != nil {
 		return answer{}, err
 	}
 	if sc.openid {
-		if out.IDToken, err = p.Ring.Sign(idTokenAlg(app), p.idToken(r, app, &g, sc, until), r.now); err != nil {
+		if out.IDToken, err = p.Ring.Sign(idTokenAlg(app), p.idToken(r, app, &g, sc, until).with(own), r.now); err != nil {
 			return answer{}, err
 		}
 	}
