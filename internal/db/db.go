@@ -21,7 +21,6 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the PostgreSQL driver
-	_ "modernc.org/sqlite"             // the SQLite driver, without cgo
 )
 
 // Querier is what a query needs: a *DB, or the transaction of a Write.
@@ -97,6 +96,9 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 		// A checkpoint per 32 MiB: a page that changes with every batch is copied
 		// to the file once and not a hundred times.
 		"&_pragma=wal_autocheckpoint(8000)&_pragma=synchronous(" + sync + ")"
+	if err := unicodeLower(); err != nil {
+		return nil, err
+	}
 	pool, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)

@@ -45,7 +45,10 @@ func (d *DB) migrate(ctx context.Context) error {
 			return fmt.Errorf("migration %s: %w", name, err)
 		}
 	}
-	return nil
+	if d.Engine != PostgreSQL {
+		return nil
+	}
+	return d.locked(ctx, func(q Querier) error { return bytewise(ctx, q, names) })
 }
 
 func (d *DB) locked(ctx context.Context, f func(Querier) error) error {
