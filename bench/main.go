@@ -6,6 +6,9 @@
 //	(b) the same with an authorization code and an ES256 id_token
 //	(c) raw P-256 verifications, in the same run, on the same machine
 //
+// With -directory N it measures what clients ask of a directory of N people
+// (directory.go) instead.
+//
 // It prints the ratios: absolute times depend on the machine and its
 // neighbours, ratios much less.
 package main
@@ -40,10 +43,13 @@ func main() {
 	dsn := flag.String("database", "", "postgres://… instead of SQLite")
 	binary := flag.String("cardea", "bin/cardea", "the server")
 	profileTo := flag.String("profile", "", "run the server in this process and write its processor profile to this file; no figures")
+	directoryOf := flag.Int("directory", 0, "measure the API over a directory of so many people instead of sign-ins")
 	flag.Parse()
 	length := time.Duration(*seconds) * time.Second
 	var err error
-	if *profileTo != "" {
+	if *directoryOf > 0 {
+		err = measureDirectory(*directoryOf, min(*workers, 8), length, *dsn, *binary)
+	} else if *profileTo != "" {
 		err = profile(*workers, *people, length, *dsn, *profileTo)
 	} else {
 		err = run(*workers, *people, length, *dsn, *binary)
