@@ -96,7 +96,9 @@ var (
 	readUsers = Access{Scopes: []string{"User.Read.All", "User.ReadBasic.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"},
 		Own:  []string{"User.Read", "User.ReadWrite"},
 		Apps: []string{"User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}}
-	writeUsers  = Access{Scopes: []string{"User.ReadWrite.All", "Directory.ReadWrite.All"}, Roles: []string{directory.UserAdministrator}}
+	createUsers = Access{Scopes: []string{"User.ReadWrite.All", "Directory.ReadWrite.All"}, Roles: []string{directory.UserAdministrator}}
+	writeUsers  = Access{Scopes: createUsers.Scopes,
+		Roles: []string{directory.UserAdministrator, directory.AuthenticationAdministrator, directory.PrivilegedAuthenticationAdministrator}} // directory-and-odata §4.2
 	endSessions = Access{Scopes: []string{"User.RevokeSessions.All", "User.ReadWrite.All", "Directory.ReadWrite.All"},
 		Own:   []string{"User.RevokeSessions.All", "User.ReadWrite.All", "Directory.ReadWrite.All", "User.ReadWrite"},
 		Roles: []string{directory.UserAdministrator, directory.AuthenticationAdministrator, directory.PrivilegedAuthenticationAdministrator}}

@@ -23,6 +23,10 @@ var (
 		Apps:   []string{"UserAuthenticationMethod.ReadWrite.All"},
 		Roles:  []string{directory.AuthenticationAdministrator, directory.PrivilegedAuthenticationAdministrator},
 	}
+	// MFA per person is a policy, not a method (directory-and-odata §4.2).
+	writeRequirements = Access{Scopes: []string{"Policy.ReadWrite.AuthenticationMethod", "UserAuthenticationMethod.ReadWrite.All"}, Roles: []string{directory.AuthenticationPolicyAdministrator}}
+	readRequirements  = Access{Scopes: append([]string{"Policy.Read.AuthenticationMethod", "Policy.ReadWrite.AuthenticationMethod"}, readMethods.Scopes...), Own: readMethods.Own, Apps: readMethods.Apps,
+		Roles: append([]string{directory.AuthenticationPolicyAdministrator}, readMethods.Roles...)}
 	readPasses  = readMethods.also("UserAuthMethod-TAP.Read", "UserAuthMethod-TAP.ReadWrite")
 	writePasses = writeMethods.also("UserAuthMethod-TAP.ReadWrite")
 )

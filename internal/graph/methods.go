@@ -57,8 +57,8 @@ func methods() []resource {
 		add("POST", authenticationPath+"/methods/{method}/resetPassword", writeMethods, resetMethodPassword),
 		add("POST", passwords+"/{method}/resetPassword", writeMethods, resetMethodPassword),
 		add("GET", authenticationPath+"/operations/{operation}", writeMethods, getOperation),
-		add("GET", authenticationPath+"/requirements", readMethods, getRequirements),
-		add("PATCH", authenticationPath+"/requirements", writeMethods, patchRequirements),
+		add("GET", authenticationPath+"/requirements", readRequirements, getRequirements),
+		add("PATCH", authenticationPath+"/requirements", writeRequirements, patchRequirements),
 		Every[passwordMethod]{Path: passwords, Access: readMethods, NotFound: "ResourceNotFound", Shape: passwordShape, List: (*Call).passwordMethods},
 		Collection[passwordMethod]{
 			Path: passwords, Key: "{method}", NotFound: "ResourceNotFound", Shape: passwordShape, Read: readMethods,

@@ -120,7 +120,7 @@ func patchRequirements(c *Call) (Answer, error) {
 	if err := c.decode(&body); err != nil {
 		return Answer{}, err
 	}
-	if _, err := c.reachable(c.DB); err != nil {
+	if _, err := c.user(); err != nil {
 		return Answer{}, err
 	}
 	if body.State != nil && !strings.EqualFold(*body.State, perUserMFA) {

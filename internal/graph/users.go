@@ -52,7 +52,7 @@ func users() []resource {
 			Update: updateUser,
 			Delete: deleteUser,
 		},
-		route{Method: "POST", Path: "/users", Access: writeUsers, Run: createUser},
+		route{Method: "POST", Path: "/users", Access: createUsers, Run: createUser},
 		route{Method: "POST", Path: "/users/{user}/revokeSignInSessions", Access: endSessions, Run: revokeSessions},
 		Every[directory.Group]{Path: "/users/{user}/memberOf", Access: readMemberOf, Shape: memberGroups, List: groupsOf(false)},
 		Every[directory.Group]{Path: "/users/{user}/transitiveMemberOf", Access: readMemberOf, Shape: memberGroups, List: groupsOf(true)},

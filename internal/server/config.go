@@ -34,6 +34,7 @@ type Config struct {
 	SMTP           string // CARDEA_SMTP: smtp://user:password@host:port; "" sends no mail
 	MailFrom       string // CARDEA_MAIL_FROM
 	LogFormat      string // CARDEA_LOG_FORMAT: text or json
+	AppsReach      string // CARDEA_APPS_RESPECT_REACH: no or yes (DO-25)
 	MetricsFrom    string // CARDEA_METRICS_FROM: who besides loopback may read /metrics
 	Demo           bool   // set by `cardea demo` only
 }
@@ -64,6 +65,7 @@ var Settings = []Setting{
 	{"CARDEA_SMTP", "smtp://user:password@host:587 for outgoing mail; empty sends none", "", true, func(c *Config) *string { return &c.SMTP }},
 	{"CARDEA_MAIL_FROM", "sender of outgoing mail", "", false, func(c *Config) *string { return &c.MailFrom }},
 	{"CARDEA_METRICS_FROM", "addresses or ranges, comma separated, that may read /metrics besides this machine", "", false, func(c *Config) *string { return &c.MetricsFrom }},
+	{"CARDEA_APPS_RESPECT_REACH", "yes: applications change sign-in methods and accounts only of people whom an Authentication Administrator reaches", "no", false, func(c *Config) *string { return &c.AppsReach }},
 	{"CARDEA_LOG_FORMAT", "text or json", "text", false, func(c *Config) *string { return &c.LogFormat }},
 }
 
@@ -181,6 +183,9 @@ func (c Config) check() (checked, error) {
 		if c.MailFrom == "" {
 			return bad("CARDEA_MAIL_FROM", "mail needs a sender.")
 		}
+	}
+	if c.AppsReach != "" && c.AppsReach != "no" && c.AppsReach != "yes" {
+		return bad("CARDEA_APPS_RESPECT_REACH", "%q is neither yes nor no.", c.AppsReach)
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return bad("CARDEA_LOG_FORMAT", "%q is neither text nor json.", c.LogFormat)
