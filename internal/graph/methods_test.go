@@ -127,8 +127,8 @@ func TestEveryMethod_PK127(t *testing.T) {
 		if r := w.do(200, "GET", "/beta/users/"+w.ids["ada"]+"/authentication/requirements", "reader", ""); r["perUserMfaState"] != "disabled" {
 			t.Errorf("%v", r)
 		}
-		w.do(204, "PATCH", "/beta/users/"+w.ids["ada"]+"/authentication/requirements", "authadmin", `{"perUserMfaState": "disabled"}`)
-		if code := reasonOf(w.do(400, "PATCH", "/beta/users/"+w.ids["ada"]+"/authentication/requirements", "authadmin", `{"perUserMfaState": "enforced"}`)); code != "invalidValue" {
+		w.do(204, "PATCH", "/beta/users/"+w.ids["ada"]+"/authentication/requirements", "policyadmin", `{"perUserMfaState": "disabled"}`)
+		if code := reasonOf(w.do(400, "PATCH", "/beta/users/"+w.ids["ada"]+"/authentication/requirements", "policyadmin", `{"perUserMfaState": "enforced"}`)); code != "invalidValue" {
 			t.Error(code)
 		}
 	})
