@@ -184,6 +184,33 @@ func (a *Application) ScopesOn(appID string) []string {
 	return nil
 }
 
+// Offers finds a delegated permission that the application, as an API, offers
+// to others, in its own spelling. Names compare in any case.
+func (a *Application) Offers(name string) (string, bool) {
+	for _, s := range a.API.OAuth2PermissionScopes {
+		if s.IsEnabled && strings.EqualFold(s.Value, name) {
+			return s.Value, true
+		}
+	}
+	return "", false
+}
+
+// PreAuthorized returns the scopes of the application, as an API, that the
+// client with the client id clientID may use without a consent.
+func (a *Application) PreAuthorized(clientID string) (scopes []string) {
+	for _, p := range a.API.PreAuthorizedApplications {
+		if !strings.EqualFold(p.AppID, clientID) {
+			continue
+		}
+		for _, s := range a.API.OAuth2PermissionScopes {
+			if s.IsEnabled && slices.ContainsFunc(p.DelegatedPermissionIDs, func(id string) bool { return strings.EqualFold(id, s.ID) }) {
+				scopes = append(scopes, s.Value)
+			}
+		}
+	}
+	return scopes
+}
+
 // Grants reports whether the application may use the delegated permission
 // name for people. Names compare in any case, as in Entra.
 func (a *Application) Grants(name string) bool {

@@ -1,6 +1,9 @@
 package application_test
 
 import (
+	"database/sql"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -160,6 +163,59 @@ func TestByResource(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestScopesOfAPI: what an API offers, and to whom without a consent.
+func TestScopesOfAPI(t *testing.T) {
+	const on, off = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+	a := application.Application{Document: application.Document{API: application.API{
+		OAuth2PermissionScopes:    []application.Scope{{ID: on, Value: "wiki.Read", IsEnabled: true}, {ID: off, Value: "wiki.Write"}},
+		PreAuthorizedApplications: []application.PreAuthorizedApplication{{AppID: "Client", DelegatedPermissionIDs: []string{strings.ToUpper(on), off}}}}}}
+	if got, ok := a.Offers("WIKI.read"); !ok || got != "wiki.Read" {
+		t.Errorf("offers %q %v", got, ok)
+	}
+	if _, ok := a.Offers("wiki.Write"); ok {
+		t.Error("a scope that is switched off is offered")
+	}
+	if got := a.PreAuthorized("client"); !slices.Equal(got, []string{"wiki.Read"}) || a.PreAuthorized("other") != nil {
+		t.Errorf("pre-authorized: %v", got)
+	}
+}
+
+// TestUpgrade: a database of the first version comes up with a service
+// principal for each application, and with its permissions.
+func TestUpgrade(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "old.db")
+	first, err := os.ReadFile("../db/migrations/0001_first_light.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{string(first), `CREATE TABLE migrations (name TEXT NOT NULL PRIMARY KEY)`, `INSERT INTO migrations (name) VALUES ('migrations/0001_first_light.sql')`,
+		`INSERT INTO applications (id, app_id, display_name, permissions, scopes, assignment, created_at) VALUES
+			('019ca945-0a00-7e9a-a49a-aa5db82fc00f', '019ca945-0a00-74f0-8c25-a8f8b94a90f4', 'Old', '["User.Read.All"]', '["all"]', FALSE, 1)`} {
+		if _, err := old.ExecContext(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := db.Open(t.Context(), db.Options{DSN: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	if err := application.EnsureBuiltIn(t.Context(), d, start); err != nil {
+		t.Fatal(err)
+	}
+	a := get(t, d, "019ca945-0a00-7e9a-a49a-aa5db82fc00f")
+	if a.PrincipalID() != "019ca945-0a00-8e9a-a49a-aa5db82fc00f" || a.Usable() != nil || !a.Grants("User.Read") || !slices.Equal(a.Cardea.Permissions, []string{"User.Read.All"}) {
+		t.Errorf("%q %v %+v", a.PrincipalID(), a.Usable(), a.Cardea)
+	}
 }
 
 // TestCertificateWindow: a certificate works within its own dates and within
