@@ -71,6 +71,7 @@ func groups() []resource {
 					return directory.DeleteGroup(c.Context, q, c.Actor, c.Now, c.Params["group"])
 				})
 			},
+			Expand: expandGroup,
 		},
 		route{Method: "GET", Path: members, Access: readGroups, Run: listMembers},
 		peopleIn(members+"/user", readGroups, membersOf(false)),
@@ -236,4 +237,40 @@ func (c *Call) bindMembers(q db.Querier, groupID string) error {
 		}
 	}
 	return nil
+}
+
+// reference is an object of which only the id is shown.
+type reference struct {
+	ID string `json:"id"`
+}
+
+// expandGroup are the relationships of a group that $expand may name.
+var expandGroup = map[string]Expansion[directory.Group]{
+	"members": {List: func(c *Call, g directory.Group) ([]Related, error) {
+		people, inner, err := directory.FindMembers(c.Context, c.DB, g.ID, "", maxExpand)
+		out, err := related(c, memberUsers, viewUser, people, err)
+		if err != nil {
+			return nil, err
+		}
+		groups, err := related(c, memberGroups, nil, inner, nil)
+		return append(out, groups...), err
+	}},
+	"owners": {List: func(c *Call, g directory.Group) ([]Related, error) {
+		found, err := directory.OwnersOf(c.Context, c.DB, g.ID, "", maxExpand)
+		var out []Related
+		for _, o := range found {
+			if err != nil {
+				return nil, err
+			}
+			var one []Related
+			if o.Principal {
+				one, err = related(c, Shape{Type: "servicePrincipal"}, nil, []reference{{o.ID}}, nil)
+			} else {
+				u, getErr := directory.GetWhole(c.Context, c.DB, o.ID)
+				one, err = related(c, memberUsers, viewUser, []directory.User{u}, getErr)
+			}
+			out = append(out, one...)
+		}
+		return out, err
+	}},
 }

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"cardea/internal/odata"
@@ -48,6 +49,7 @@ type Collection[T any] struct {
 	Delete      func(*Call) error
 	ETag        func(T) string                // nil: no ETag header
 	View        func(*Call, T, object) object // nil: callers see all; else what this caller sees of an item
+	Expand      map[string]Expansion[T]       // the relationships that $expand may name
 }
 
 func (cl Collection[T]) list() []route {
@@ -96,7 +98,7 @@ func (cl Collection[T]) list() []route {
 }
 
 func (cl Collection[T]) serveList(c *Call) (Answer, error) {
-	paging := cl.Paging
+	paging := cl.paging()
 	if strings.HasPrefix(strings.ToLower(c.Header.Get("SdkVersion")), "graph-powershell") {
 		paging.Default = powerShellPage
 	}
@@ -104,11 +106,14 @@ func (cl Collection[T]) serveList(c *Call) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	if err := cl.mayExpand(c, q.Expand); err != nil {
+		return Answer{}, err
+	}
 	items, err := cl.List(c, q)
 	if err != nil {
 		return Answer{}, err
 	}
-	p := page{Context: c.Base + "/$metadata#" + cl.Shape.Set + selected(q.Select), Value: []object{}}
+	p := page{Context: c.Base + "/$metadata#" + c.fill(cl.Shape.Set) + chosen(q.Select, q.Expand), Value: []object{}}
 	if q.Count && cl.Count != nil && q.After == nil && cl.mayCount(c) { // DO-39
 		n, err := cl.Count(c, q)
 		if err != nil {
@@ -133,6 +138,9 @@ func (cl Collection[T]) serveList(c *Call) (Answer, error) {
 		}
 		o, err := cl.Shape.project(full, q.Select)
 		if err != nil {
+			return Answer{}, err
+		}
+		if o, err = cl.expanded(c, o, item, q.Expand); err != nil {
 			return Answer{}, err
 		}
 		p.Value = append(p.Value, o)
@@ -195,11 +203,31 @@ func (cl Collection[T]) entity(c *Call, status int, item T) (Answer, error) {
 	if cl.View != nil {
 		full = cl.View(c, item, full)
 	}
-	a, err := cl.Shape.entity(c, status, full)
-	if err == nil && cl.ETag != nil {
+	var e *odata.Expand
+	if sent, ok := c.Query["$expand"]; ok && cl.Expand != nil {
+		q, err := odata.Parse(url.Values{"$expand": sent}, nil, cl.paging())
+		if err != nil {
+			return Answer{}, err
+		}
+		if err := cl.mayExpand(c, q.Expand); err != nil {
+			return Answer{}, err
+		}
+		e = q.Expand
+	}
+	sel := selection(c.Query)
+	o, err := cl.Shape.project(full, sel)
+	if err != nil {
+		return Answer{}, err
+	}
+	if o, err = cl.expanded(c, o, item, e); err != nil {
+		return Answer{}, err
+	}
+	context := c.Base + "/$metadata#" + c.fill(cl.Shape.Set) + chosen(sel, e) + "/$entity"
+	a := Answer{Status: status, Header: http.Header{}, Body: o.with("@odata.context", context)}
+	if cl.ETag != nil {
 		a.Header.Set("ETag", cl.ETag(item))
 	}
-	return a, err
+	return a, nil
 }
 
 // ifMatch refuses a change of something that is no longer what the caller

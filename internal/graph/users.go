@@ -51,6 +51,7 @@ func users() []resource {
 			Get:    func(c *Call) (directory.User, error) { return directory.GetWhole(c.Context, c.DB, c.Params["user"]) },
 			Update: updateUser,
 			Delete: deleteUser,
+			Expand: expandUser,
 		},
 		route{Method: "POST", Path: "/users", Access: createUsers, Run: createUser},
 		route{Method: "POST", Path: "/users/{user}/revokeSignInSessions", Access: endSessions, Run: revokeSessions},
@@ -227,5 +228,26 @@ func groupsOf(transitive bool) func(c *Call) ([]directory.Group, error) {
 			return nil, err
 		}
 		return directory.GroupsOf(c.Context, c.DB, u.ID, transitive)
+	}
+}
+
+// expandUser are the relationships of a person that $expand may name.
+var expandUser = map[string]Expansion[directory.User]{
+	"memberOf":           {Access: readMemberOf, List: relatedGroups(false)},
+	"transitiveMemberOf": {Access: readMemberOf, List: relatedGroups(true)},
+	"manager": {Single: true, List: func(c *Call, u directory.User) ([]Related, error) {
+		m, err := directory.ManagerOf(c.Context, c.DB, u.ID)
+		return related(c, memberUsers, viewUser, []directory.User{m}, err)
+	}},
+	"directReports": {List: func(c *Call, u directory.User) ([]Related, error) {
+		found, err := directory.FindAmong(c.Context, c.DB, odata.Query{Top: maxExpand}, directory.Among{Manager: u.ID})
+		return related(c, memberUsers, viewUser, found, err)
+	}},
+}
+
+func relatedGroups(transitive bool) func(*Call, directory.User) ([]Related, error) {
+	return func(c *Call, u directory.User) ([]Related, error) {
+		found, err := directory.GroupsOf(c.Context, c.DB, u.ID, transitive)
+		return related(c, memberGroups, nil, found, err)
 	}
 }
