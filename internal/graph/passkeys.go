@@ -11,6 +11,7 @@ import (
 
 	"cardea/internal/passkey"
 	"cardea/internal/problem"
+	"cardea/internal/session"
 )
 
 var (
@@ -85,7 +86,7 @@ func (c *Call) registration() (passkey.Registration, error) {
 // freshly adds the claims challenge to a refusal that a new sign-in cures (WC-82).
 func (c *Call) freshly(err error) error {
 	if problem.CodeOf(err) == "ngcMfaRequired" {
-		c.challenge = base64.StdEncoding.EncodeToString([]byte(`{"id_token":{"acr":{"essential":true,"value":"mfa"},"auth_time":{"essential":true}}}`))
+		c.challenge = base64.StdEncoding.EncodeToString([]byte(session.FreshClaims))
 	}
 	return err
 }

@@ -1,8 +1,8 @@
 package oidc
 
 import (
-	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -66,6 +66,9 @@ func (p *Provider) proceed(r *request) (answer, error) {
 	}
 	if f.AppID == "" {
 		return answer{to: p.Origin + "/security-info"}, nil // who came by themselves
+	}
+	if f.Device != "" { // there is no address to answer at
+		return answer{to: p.Origin + "/devicelogin/confirm?flow=" + url.QueryEscape(r.get("flow"))}, nil
 	}
 	r.correlation = f.CorrelationID
 	app, err := p.Apps.Find(r.Context(), f.AppID, r.now)
@@ -197,42 +200,16 @@ func confidential(app *application.Application, redirectURI string) bool {
 	return kind == application.WebRedirect && !app.Public()
 }
 
-// readClaims reads what is understood of the claims parameter (OpenID Connect
-// Core §5.5): an acr of the id_token. auth_time is always there. The rest,
-// such as xms_cc, is ignored (WC-82).
+// readClaims reads the claims parameter into f.
 func (r *request) readClaims(f *session.Flow) error {
-	text := r.get("claims")
-	if text == "" {
-		return nil
+	w, err := readWish(r.get("claims"))
+	if err != nil {
+		return err
 	}
-	var c struct {
-		IDToken struct {
-			ACR *struct {
-				Essential bool     `json:"essential"`
-				Value     string   `json:"value"`
-				Values    []string `json:"values"`
-			} `json:"acr"`
-		} `json:"id_token"`
+	if f.Fresh = w.fresh; len(w.acr) > 0 {
+		f.ACR, f.ACREssential = w.acr, w.essential
 	}
-	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		return invalid("parameterInvalid", "The parameter claims is not the JSON of OpenID Connect Core §5.5.")
-	}
-	acr := c.IDToken.ACR
-	if acr == nil {
-		return nil
-	}
-	values := acr.Values
-	if acr.Value != "" {
-		values = append(values, acr.Value)
-	}
-	if len(values) == 0 {
-		return nil // any acr will do, and there always is one
-	}
-	if len(values) > 10 {
-		return invalid("parameterInvalid", "acr has at most 10 values.")
-	}
-	f.ACR, f.ACREssential = values, acr.Essential
-	if acr.Essential && !meets(acrHardware, values) {
+	if f.ACREssential && !meets(acrHardware, f.ACR) {
 		return invalid("acrUnknown", "None of the acr values is known here. Use phrh, phr or mfa.")
 	}
 	return nil
@@ -254,6 +231,12 @@ func unsatisfied(f session.Flow, s session.Session, signedIn, back bool) error {
 	}
 	if f.HintUserID != "" && f.HintUserID != s.UserID { // also when coming back: never a token about another person
 		return problem.New(problem.Unauthenticated, "loginRequired", "Somebody else is signed in in this browser.")
+	}
+	if f.Fresh && !session.MeetsFresh(s.Methods, s.AuthAt, f.At) {
+		if back {
+			return problem.New(problem.Unauthenticated, "acrUnmet", "The application needs a fresh sign-in with two factors, such as a passkey. This one was not.")
+		}
+		return stale()
 	}
 	if have := acrOf(s.Methods); !meets(have, f.ACR) && (f.ACREssential || !back) {
 		return problem.New(problem.Unauthenticated, "acrUnmet", "The sign-in is not as strong as the application needs.")

@@ -16,6 +16,7 @@ type document struct {
 	Issuer              string   `json:"issuer"`
 	Authorization       string   `json:"authorization_endpoint"`
 	Token               string   `json:"token_endpoint"`
+	Device              string   `json:"device_authorization_endpoint,omitempty"`
 	JWKS                string   `json:"jwks_uri"`
 	UserInfo            string   `json:"userinfo_endpoint"`
 	EndSession          string   `json:"end_session_endpoint"`
@@ -45,12 +46,12 @@ type document struct {
 
 func (p *Provider) document() document {
 	base := p.Origin + "/" + p.TenantID
-	return document{
+	d := document{
 		Issuer: p.issuer(), Authorization: base + "/oauth2/v2.0/authorize", Token: base + "/oauth2/v2.0/token",
 		JWKS: base + "/discovery/v2.0/keys", UserInfo: p.Origin + "/oidc/userinfo",
 		EndSession: base + "/oauth2/v2.0/logout", Revocation: base + "/oauth2/v2.0/revoke",
 		ResponseTypes: []string{"code"}, ResponseModes: []string{"query", "fragment", "form_post"},
-		GrantTypes:   []string{"authorization_code", "refresh_token", "client_credentials"},
+		GrantTypes:   []string{"authorization_code", "refresh_token", "client_credentials", onBehalfGrant},
 		SubjectTypes: []string{"pairwise"}, IDTokenAlgs: []string{"RS256", "ES256"},
 		Scopes:        []string{"openid", "profile", "email", "offline_access"},
 		TokenAuth:     []string{"client_secret_post", "client_secret_basic", "private_key_jwt", "none"},
@@ -60,6 +61,13 @@ func (p *Provider) document() document {
 			"preferred_username", "name", "given_name", "family_name", "email"},
 		ClaimsParameter: true, IssuerParameter: true, CloudInstance: p.host, GraphHost: p.host,
 	}
+	if p.offers(deviceGrant) {
+		d.Device, d.GrantTypes = base+"/oauth2/v2.0/devicecode", append(d.GrantTypes, deviceGrant)
+	}
+	if p.offers("password") {
+		d.GrantTypes = append(d.GrantTypes, "password")
+	}
+	return d
 }
 
 // discovery serves WC-20, and the same at the issuer's own path and the root.
@@ -69,6 +77,9 @@ func (p *Provider) discovery(r *request) (answer, error) {
 		base := p.Origin + "/adfs"
 		d.Issuer, d.Revocation = base, "" // WC-28: on the path that the client was given
 		d.Authorization, d.Token, d.EndSession, d.JWKS = base+"/oauth2/authorize", base+"/oauth2/token", base+"/oauth2/logout", base+"/discovery/keys"
+		if d.Device != "" {
+			d.Device = base + "/oauth2/devicecode"
+		}
 	}
 	return jsonAnswer(d)
 }

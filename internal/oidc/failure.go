@@ -10,6 +10,7 @@ import (
 
 	"cardea/internal/page"
 	"cardea/internal/problem"
+	"cardea/internal/session"
 )
 
 // meaning is how OAuth and Entra name one of our facts.
@@ -72,6 +73,20 @@ var meanings = map[string]meaning{
 	"refreshExpired":           {"invalid_grant", 700082},
 	"grantVoid":                {"invalid_grant", 50173},
 	"userDisabled":             {"invalid_grant", 50057},
+	"grantSwitchedOff":         {"unsupported_grant_type", 70003},
+	"publicFlowNotAllowed":     {"unauthorized_client", 7000218},
+	"devicePending":            {"authorization_pending", 70016},
+	"deviceTooFast":            {"slow_down", 70016},
+	"deviceExpired":            {"expired_token", 70020},
+	"deviceDeclined":           {"authorization_declined", 65004},
+	"deviceCodeUnknown":        {"bad_verification_code", 70018},
+	"deviceCodeUsed":           {"invalid_grant", 54005},
+	"presentedTokenInvalid":    {"invalid_grant", 50013},
+	"presentedTokenExpired":    {"invalid_grant", 500133},
+	"presentedTokenForOther":   {"invalid_grant", 500131},
+	"presentedTokenOfApp":      {"invalid_grant", 7000114},
+	"ngcMfaRequired":           {"interaction_required", 50076},
+	"signInFailed":             {"invalid_grant", 50126},
 	"tokenBroken":              {"invalid_token", 50027},
 	"tokenExpired":             {"invalid_token", 50133},
 }
@@ -142,8 +157,12 @@ func (p *Provider) fail(w http.ResponseWriter, r *request, rt route, a answer, e
 	}
 	name := s.name
 	switch name { // at the token endpoint these can only mean: the grant does not do
-	case "login_required", "consent_required", "interaction_required":
+	case "login_required", "consent_required":
 		name = "invalid_grant"
+	}
+	claims := "" // what the client asks for when it sends the person to sign in again (WC-82)
+	if s.code == "ngcMfaRequired" {
+		claims = session.FreshClaims
 	}
 	body, merr := json.Marshal(struct {
 		Error         string `json:"error"`
@@ -153,7 +172,8 @@ func (p *Provider) fail(w http.ResponseWriter, r *request, rt route, a answer, e
 		TraceID       string `json:"trace_id"`
 		CorrelationID string `json:"correlation_id"`
 		URI           string `json:"error_uri"`
-	}{name, s.description, []int{s.number}, r.stamp(), r.trace(), r.correlation, p.Origin + "/help/errors/" + s.code})
+		Claims        string `json:"claims,omitempty"`
+	}{name, s.description, []int{s.number}, r.stamp(), r.trace(), r.correlation, p.Origin + "/help/errors/" + s.code, claims})
 	if merr != nil {
 		body = []byte(`{"error":"server_error"}`)
 	}

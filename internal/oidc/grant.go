@@ -33,12 +33,7 @@ func (p *Provider) grant(r *request, app *application.Application, f session.Flo
 	}
 	g := session.GrantOf(s, f)
 	g.SPA, g.Secret = kind == application.SPARedirect, confidential(app, f.RedirectURI)
-	if sc.offline {
-		g.RefreshLife, g.Sliding = p.Lives.Refresh, true
-		if g.SPA {
-			g.RefreshLife, g.Sliding = p.Lives.SPA, false
-		}
-	}
+	p.refreshes(&g, sc)
 	var code string
 	err = p.DB.Write(r.Context(), func(q db.Querier) (err error) {
 		if code, err = session.IssueCode(r.Context(), q, r.now, g); err != nil || !silent {

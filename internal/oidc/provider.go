@@ -33,6 +33,7 @@ import (
 	"cardea/internal/page"
 	"cardea/internal/problem"
 	"cardea/internal/session"
+	"cardea/internal/throttle"
 )
 
 // GraphAppID is the audience of access tokens for the Graph API, however the
@@ -60,6 +61,11 @@ type Config struct {
 	ApplicationPermissions, DelegatedPermissions []string
 
 	Lives Lives
+
+	// Switches. The zero values are the defaults.
+	NoDeviceCode  bool             // no sign-in for devices without a browser
+	PasswordGrant bool             // applications may ask people for passwords (WC-40)
+	Hasher        *throttle.Hasher // of passwords; needed with PasswordGrant
 }
 
 // Lives are the lifetimes of tokens; zero members get the usual values.
@@ -207,7 +213,7 @@ func (p *Provider) call(w http.ResponseWriter, r *request, rt route) (a answer, 
 	// Secrets never come from the address; some clients put harmless
 	// parameters there (WC-35), so it counts only where there is no body.
 	r.form = r.PostForm
-	if r.Method == http.MethodGet {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		r.form = r.Form
 	}
 	if rt.tenant {

@@ -44,6 +44,7 @@ func routes() []route {
 		{path: "adfs/.well-known/openid-configuration", methods: "GET", handle: (*Provider).discovery, tenant: true, cors: true},
 		{path: "adfs/oauth2/authorize", methods: "GET, POST", handle: (*Provider).authorize, tenant: true, person: true},
 		{path: "adfs/oauth2/token", methods: "POST", handle: (*Provider).token, tenant: true, cors: true},
+		{path: "adfs/oauth2/devicecode", methods: "POST", handle: (*Provider).device, tenant: true},
 		{path: "adfs/oauth2/logout", methods: "GET, POST", handle: (*Provider).logout, tenant: true, person: true},
 		{path: "adfs/discovery/keys", methods: "GET", handle: (*Provider).keys, tenant: true, cors: true},
 
@@ -52,6 +53,8 @@ func routes() []route {
 		{path: "{t}/discovery/v2.0/keys", methods: "GET", handle: (*Provider).keys, tenant: true, cors: true},
 		{path: "{t}/oauth2/v2.0/authorize", methods: "GET, POST", handle: (*Provider).authorize, tenant: true, person: true},
 		{path: "{t}/oauth2/v2.0/token", methods: "POST", handle: (*Provider).token, tenant: true, cors: true},
+		{path: "{t}/oauth2/v2.0/devicecode", methods: "POST", handle: (*Provider).device, tenant: true},
+		{path: "{t}/oauth2/deviceauth", methods: "GET", handle: (*Provider).deviceAuth, tenant: true, person: true},
 		{path: "{t}/oauth2/v2.0/logout", methods: "GET, POST", handle: (*Provider).logout, tenant: true, person: true},
 		{path: "{t}/oauth2/v2.0/revoke", methods: "POST", handle: (*Provider).revoke, tenant: true, cors: true},
 		{path: "{t}/openid/userinfo", methods: "GET, POST", handle: (*Provider).userinfo, tenant: true, cors: true},

@@ -10,27 +10,48 @@ import (
 	"cardea/internal/session"
 )
 
+// grants are the values of grant_type (WC-40).
+var grants = map[string]func(*Provider, *request, *application.Application, session.Client) (answer, error){
+	"authorization_code": (*Provider).redeem,
+	"refresh_token":      (*Provider).refresh,
+	"client_credentials": (*Provider).ownToken,
+	"device_code":        (*Provider).redeemDevice, // as MSAL writes it
+	deviceGrant:          (*Provider).redeemDevice,
+	onBehalfGrant:        (*Provider).onBehalf,
+	"password":           (*Provider).byPassword,
+}
+
 // token redeems grants (RFC 6749 §3.2).
 func (p *Provider) token(r *request) (answer, error) {
 	kind := r.get("grant_type")
-	switch kind {
-	case "authorization_code", "refresh_token", "client_credentials":
-	case "":
+	redeem, known := grants[kind]
+	switch {
+	case kind == "":
 		return answer{}, missing("grant_type")
-	default:
-		return answer{}, invalid("grantUnsupported", "The grant_type %q is not supported. Use authorization_code, refresh_token or client_credentials.", kind)
+	case !known:
+		return answer{}, invalid("grantUnsupported", "The grant_type %q is not supported. The discovery document lists those that are.", kind)
+	case !p.offers(kind):
+		return answer{}, invalid("grantSwitchedOff", "The grant_type %q is switched off here. Sign people in with a browser, or ask your administrator.", kind)
+	}
+	if _, err := readWish(r.get("claims")); err != nil {
+		return answer{}, err
 	}
 	app, client, err := p.authenticate(r)
 	if err != nil {
 		return answer{}, err
 	}
+	return redeem(p, r, app, client)
+}
+
+// offers reports whether a grant that can be switched off is on.
+func (p *Provider) offers(kind string) bool {
 	switch kind {
-	case "authorization_code":
-		return p.redeem(r, app, client)
-	case "refresh_token":
-		return p.refresh(r, app, client)
+	case "password":
+		return p.PasswordGrant
+	case "device_code", deviceGrant:
+		return !p.NoDeviceCode
 	}
-	return p.ownToken(r, app, client)
+	return true
 }
 
 // redeem exchanges an authorization code.
@@ -54,11 +75,7 @@ func (p *Provider) redeem(r *request, app *application.Application, c session.Cl
 	}
 	// MSAL repeats the scopes and wants them echoed as it writes them here. What
 	// was not consented was refused at authorize, and is again.
-	asked := r.get("scope")
-	if asked == "" {
-		asked = g.Scope
-	}
-	return p.answer(r, app, g, asked)
+	return p.answer(r, app, g, r.askedOr(g.Scope))
 }
 
 // refresh exchanges a refresh token. It may ask for other scopes than the
@@ -74,6 +91,9 @@ func (p *Provider) refresh(r *request, app *application.Application, c session.C
 		}
 	}
 	g, err := session.RotateRefresh(r.Context(), p.DB, r.now, session.Rotation{Client: c, Token: r.get("refresh_token")}, func(q db.Querier, g session.Granted) error {
+		if err := r.wanted(g); err != nil { // the token stays as it was: it is good for other requests
+			return err
+		}
 		row := p.row(r, app, audit.NonInteractive) // RL-22
 		session.Of(&row, g.User)
 		row.SessionID, row.IncomingTokenType = g.SessionID, "refreshToken"
@@ -84,11 +104,15 @@ func (p *Provider) refresh(r *request, app *application.Application, c session.C
 		return answer{}, err
 	}
 	g.Nonce = "" // OpenID Connect Core §12.2: it belongs to the sign-in
-	asked := r.get("scope")
-	if asked == "" {
-		asked = g.Scope
+	return p.answer(r, app, g, r.askedOr(g.Scope))
+}
+
+// askedOr is the scope of a token request, or else that of the grant.
+func (r *request) askedOr(granted string) string {
+	if asked := r.get("scope"); asked != "" {
+		return asked
 	}
-	return p.answer(r, app, g, asked)
+	return granted
 }
 
 // tokens is the answer of the token endpoint (WC-43).

@@ -34,7 +34,13 @@ type Flow struct {
 	ACR           []string // asked, best first
 	ACREssential  bool     // refuse rather than answer with less
 	ClientInfo    bool     // client_info=1
+	Fresh         bool     // a multifactor proof of the last minutes is wanted (FreshClaims)
 	CorrelationID string
+
+	// Of a device that waits (Device), in place of a redirect URI.
+	Device   string // its id, or ""
+	UserCode string // as the person typed it, clean
+	Browser  string // what the browser of that person is known by
 }
 
 const (
@@ -108,14 +114,14 @@ func OpenReturn(r *jose.Ring, text string, now time.Time) (appName, uri string, 
 // The encoding is length-prefixed strings in fixed order: state may hold bytes
 // that JSON would change, and the whole must fit into an address.
 
-const flowVersion = 1
+const flowVersion = 2
 
 func (f *Flow) strings() []*string {
 	return []*string{&f.AppID, &f.AppName, &f.RedirectURI, &f.ResponseMode, &f.State, &f.Nonce, &f.Scope, &f.Challenge,
-		&f.LoginHint, &f.HintUserID, &f.Prompt, &f.CorrelationID}
+		&f.LoginHint, &f.HintUserID, &f.Prompt, &f.CorrelationID, &f.Device, &f.UserCode, &f.Browser}
 }
 
-func (f *Flow) flags() []*bool { return []*bool{&f.HasState, &f.ACREssential, &f.ClientInfo} }
+func (f *Flow) flags() []*bool { return []*bool{&f.HasState, &f.ACREssential, &f.ClientInfo, &f.Fresh} }
 
 func (f Flow) encode() []byte {
 	b := []byte{flowVersion, 0}

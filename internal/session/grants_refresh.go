@@ -183,7 +183,7 @@ const (
 	keptToken = 7 * 24 * time.Hour // refresh tokens, after they were used
 )
 
-// DeleteExpiredGrants deletes up to limit codes, refresh families and used
+// DeleteExpiredGrants deletes up to limit codes of both kinds, refresh families and used
 // refresh tokens each that can do nothing any more, and says how many. As long
 // as it is limit or more there may be others.
 func DeleteExpiredGrants(ctx context.Context, q db.Querier, now time.Time, limit int) (n int64, err error) {
@@ -193,6 +193,7 @@ func DeleteExpiredGrants(ctx context.Context, q db.Querier, now time.Time, limit
 		args         []any
 	}{
 		{"authorization_codes", "expires_at < $2", []any{limit, ended}},
+		{"device_codes", "expires_at < $2", []any{limit, ended}},
 		{"refresh_families", "expires_at < $2", []any{limit, ended}},
 		// Ids begin with their time: the primary key finds what is old enough.
 		{"refresh_tokens", "id < $2 AND used_at < $3", []any{limit, db.FirstID(used), used.UnixMilli()}},

@@ -19,6 +19,7 @@ type Situation struct {
 	AppName       string
 	CorrelationID string
 	Protocol      string // authenticationProtocol: oAuth2, deviceCode …; "" means none
+	ClientApp     string // clientAppUsed; "" means Browser
 }
 
 // ClientName is the browser in words for session lists: "Windows, Edge".
@@ -44,10 +45,14 @@ func (s Situation) Row(now time.Time) audit.SignIn {
 	if protocol == "" {
 		protocol = "none"
 	}
+	used := s.ClientApp
+	if used == "" {
+		used = "Browser"
+	}
 	return audit.SignIn{
 		ID: db.NewID(now), CreatedDateTime: now.UTC(),
 		AppID: s.AppID, AppDisplayName: s.AppName,
-		IPAddress: s.IP, ClientAppUsed: "Browser", UserAgent: clip(s.UserAgent, 500), CorrelationID: s.CorrelationID,
+		IPAddress: s.IP, ClientAppUsed: used, UserAgent: clip(s.UserAgent, 500), CorrelationID: s.CorrelationID,
 		IsInteractive: true, SignInEventTypes: []string{audit.Interactive},
 		DeviceDetail:              audit.DeviceDetail{OperatingSystem: os, Browser: browser},
 		AuthenticationRequirement: "singleFactorAuthentication",

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"cardea/internal/db"
@@ -74,4 +75,19 @@ func Fresh(s Session, now time.Time) error {
 		return nil
 	}
 	return problem.New(problem.Unauthenticated, "ngcMfaRequired", "Sign in again to go on: this needs a strong sign-in from the last minutes. Use a passkey, or ask your help desk for a Temporary Access Pass.")
+}
+
+// A claims request (OpenID Connect Core §5.5) for a multifactor proof of the
+// last minutes. An API whose rules want one (PK-129) sends FreshClaims in its
+// 401 (WC-82); the client's SDK puts it into the next request for a token, alone
+// or merged with claims of its own; and the edge that gives tokens honours it.
+const (
+	FreshACRS   = "freshMfa"
+	FreshClaims = `{"access_token":{"acrs":{"essential":true,"value":"` + FreshACRS + `"}}}`
+)
+
+// MeetsFresh reports whether proofs made at authAt meet FreshClaims at now. A
+// token that meets it is still good for what Fresh allows with time to spare.
+func MeetsFresh(methods []string, authAt, now time.Time) bool {
+	return slices.Contains(methods, MethodMFA) && now.Sub(authAt) <= FreshAge
 }

@@ -10,7 +10,8 @@
 // (a flow may simply be one of our paths), or home. Between the two stands
 // /signin/prompt: who came with a pass, a link or a password is asked for a
 // passkey, and who only has first steps (session.FirstSteps) gets nowhere
-// without one.
+// without one. Somebody who signs in another device goes to /devicelogin first
+// and comes back there (device.go).
 //
 // docs/flows/signin.md tells it with reasons.
 //
@@ -48,6 +49,8 @@ type Config struct {
 	// Dress puts the organisation's new name on the pages at once, after
 	// set-up; nil leaves that to whoever watches the organisation.
 	Dress func(context.Context) error
+	// NoDeviceCode switches off signing in devices without a browser.
+	NoDeviceCode bool
 }
 
 // Edge serves the pages.
@@ -106,6 +109,11 @@ func (e *Edge) Mount(mux *http.ServeMux) {
 		"GET /enrol":                         e.greet,
 		"POST /enrol":                        e.enrol,
 		"GET /enrol/passkey":                 e.enrolPasskey,
+		"GET /devicelogin":                   e.deviceCode,
+		"POST /devicelogin":                  e.deviceTyped,
+		"GET /devicelogin/confirm":           e.deviceAsk,
+		"POST /devicelogin/confirm":          e.deviceAnswer,
+		"GET /devicelogin/done":              e.deviceDone,
 	} {
 		mux.Handle(pattern, e.Pages.Handle(h))
 	}

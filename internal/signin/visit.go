@@ -69,6 +69,8 @@ func (v *visit) destination() string {
 		return "/"
 	case strings.HasPrefix(v.flow, "/"):
 		return v.flow
+	case v.pending.Device != "":
+		return v.to("/devicelogin/confirm")
 	}
 	return v.to("/signin/continue")
 }
@@ -89,7 +91,10 @@ func (v *visit) situation() session.Situation {
 		ip = v.RemoteAddr
 	}
 	s := session.Situation{IP: ip, UserAgent: v.UserAgent(), AppID: v.pending.AppID, AppName: v.pending.AppName, CorrelationID: page.CorrelationID(v.Context())}
-	if s.AppID != "" {
+	switch {
+	case v.pending.Device != "":
+		s.Protocol = "deviceCode"
+	case s.AppID != "":
 		s.Protocol = "oAuth2"
 	}
 	return s
