@@ -50,8 +50,8 @@ func (w *world) say(d waiting, s session.Session, yes bool) {
 	})
 }
 
-// change edits the edge's configuration.
-func (w *world) change(f func(*oidc.Config)) {
+// settings edits the edge's configuration.
+func (w *world) settings(f func(*oidc.Config)) {
 	w.Helper()
 	c := w.edge.(*oidc.Provider).Config
 	f(&c)
@@ -127,7 +127,7 @@ func TestDeviceCodeRefusals(t *testing.T) {
 		r := w.post(address, begin())
 		w.fails("a flood", r, 429, "temporarily_unavailable", 90055)
 
-		w.change(func(c *oidc.Config) { c.NoDeviceCode = true })
+		w.settings(func(c *oidc.Config) { c.NoDeviceCode = true })
 		w.fails("switched off", w.post(address, begin()), 400, "unsupported_grant_type", 70003)
 		w.fails("switched off, poll", ask(d), 400, "unsupported_grant_type", 70003)
 		if doc := w.json(w.path("/v2.0/.well-known/openid-configuration")); doc["device_authorization_endpoint"] != nil {
