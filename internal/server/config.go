@@ -36,8 +36,8 @@ type Config struct {
 	LogFormat      string // CARDEA_LOG_FORMAT: text or json
 	AppsReach      string // CARDEA_APPS_RESPECT_REACH: no or yes (DO-25)
 	MetricsFrom    string // CARDEA_METRICS_FROM: who besides loopback may read /metrics
-	DeviceCode     string // CARDEA_DEVICE_CODE: on or off: signing in devices without a browser
-	PasswordGrant  string // CARDEA_PASSWORD_GRANT: on or off: applications that ask for passwords (WC-40)
+	DeviceCode     string // CARDEA_DEVICE_CODE: yes or no: signing in devices without a browser
+	PasswordGrant  string // CARDEA_PASSWORD_GRANT: no or yes: applications that ask for passwords (WC-40)
 	Demo           bool   // set by `cardea demo` only
 }
 
@@ -68,8 +68,8 @@ var Settings = []Setting{
 	{"CARDEA_MAIL_FROM", "sender of outgoing mail", "", false, func(c *Config) *string { return &c.MailFrom }},
 	{"CARDEA_METRICS_FROM", "addresses or ranges, comma separated, that may read /metrics besides this machine", "", false, func(c *Config) *string { return &c.MetricsFrom }},
 	{"CARDEA_APPS_RESPECT_REACH", "yes: applications change sign-in methods and accounts only of people whom an Authentication Administrator reaches", "no", false, func(c *Config) *string { return &c.AppsReach }},
-	{"CARDEA_DEVICE_CODE", "on or off: people sign in command lines and devices by typing a code at /devicelogin", "on", false, func(c *Config) *string { return &c.DeviceCode }},
-	{"CARDEA_PASSWORD_GRANT", "on or off: applications may ask people for their passwords themselves", "off", false, func(c *Config) *string { return &c.PasswordGrant }},
+	{"CARDEA_DEVICE_CODE", "yes: people sign in command lines and devices by typing a code at /devicelogin", "yes", false, func(c *Config) *string { return &c.DeviceCode }},
+	{"CARDEA_PASSWORD_GRANT", "yes: applications may ask people for their passwords themselves", "no", false, func(c *Config) *string { return &c.PasswordGrant }},
 	{"CARDEA_LOG_FORMAT", "text or json", "text", false, func(c *Config) *string { return &c.LogFormat }},
 }
 
@@ -97,8 +97,6 @@ type checked struct {
 	rpID    string
 	proxies []netip.Prefix // whose X-Forwarded-For counts
 	metrics []netip.Prefix // who may read /metrics besides loopback
-
-	noDeviceCode, passwordGrant bool
 }
 
 // Check validates c and names the first setting that is wrong, in words for
@@ -196,17 +194,9 @@ func (c Config) check() (checked, error) {
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return bad("CARDEA_LOG_FORMAT", "%q is neither text nor json.", c.LogFormat)
 	}
-	for _, b := range []struct {
-		setting, value string
-		usual          bool // what "" means
-		differs        *bool
-	}{{"CARDEA_DEVICE_CODE", c.DeviceCode, true, &k.noDeviceCode}, {"CARDEA_PASSWORD_GRANT", c.PasswordGrant, false, &k.passwordGrant}} {
-		switch b.value {
-		case "":
-		case "on", "off":
-			*b.differs = (b.value == "on") != b.usual
-		default:
-			return bad(b.setting, "%q is neither on nor off.", b.value)
+	for setting, value := range map[string]string{"CARDEA_DEVICE_CODE": c.DeviceCode, "CARDEA_PASSWORD_GRANT": c.PasswordGrant} {
+		if value != "" && value != "no" && value != "yes" {
+			return bad(setting, "%q is neither yes nor no.", value)
 		}
 	}
 	if k.MasterKeyFile == "" {

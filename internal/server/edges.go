@@ -25,7 +25,7 @@ const sessionCookie = "session"
 func (s *Server) edges() (http.Handler, error) {
 	op, err := oidc.New(oidc.Config{DB: s.DB, Ring: s.ring, Apps: s.apps, Pages: s.pages, Origin: s.k.PublicURL, TenantID: s.tenantID,
 		Domain: s.brand.Domain, Now: s.now, Log: s.log, Session: s.session, Cookie: sessionCookie,
-		NoDeviceCode: s.k.noDeviceCode, PasswordGrant: s.k.passwordGrant, Hasher: s.hasher,
+		NoDeviceCode: s.k.DeviceCode == "no", PasswordGrant: s.k.PasswordGrant == "yes", Hasher: s.hasher,
 		ApplicationPermissions: graph.ApplicationPermissions(), DelegatedPermissions: graph.DelegatedPermissions()})
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (s *Server) edges() (http.Handler, error) {
 	mux.Handle(page.StaticPath, s.pages.Static())
 	dress := func(ctx context.Context) error { return s.brand.refresh(ctx, s.DB, s.pages) }
 	signin.New(signin.Config{DB: s.DB, Ring: s.ring, Pages: s.pages, Keeper: s.Keeper, Hasher: s.hasher, Now: s.now, PublicURL: s.k.PublicURL,
-		TenantID: s.tenantID, Log: s.log, Dress: dress, NoDeviceCode: s.k.noDeviceCode}).Mount(mux)
+		TenantID: s.tenantID, Log: s.log, Dress: dress, NoDeviceCode: s.k.DeviceCode == "no"}).Mount(mux)
 	console.New(console.Config{DB: s.DB, Ring: s.ring, Pages: s.pages, Keeper: s.Keeper, Now: s.now, PublicURL: s.k.PublicURL, TenantID: s.tenantID,
 		Session: s.session, Audience: graph.Audience, Scopes: graph.DelegatedPermissions(), Log: s.log}).Mount(mux)
 	account.New(account.Config{DB: s.DB, Ring: s.ring, Pages: s.pages, Keeper: s.Keeper, Hasher: s.hasher, Mail: s.mail, Now: s.now, PublicURL: s.k.PublicURL,
