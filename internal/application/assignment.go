@@ -124,7 +124,7 @@ func (k Catalogue) Assign(ctx context.Context, q db.Querier, by audit.Actor, now
 	if err := explicitly(ctx, q, on.ID); err != nil {
 		return a, err
 	}
-	return a, a.changed(ctx, q, by, now, to, "Add", "Assign")
+	return a, a.changed(ctx, q, by, now, to, true)
 }
 
 // Unassign removes an assignment of a side.
@@ -138,7 +138,7 @@ func (k Catalogue) Unassign(ctx context.Context, q db.Querier, by audit.Actor, n
 		return err
 	}
 	to := audit.Target{ID: a.PrincipalID, DisplayName: a.PrincipalDisplayName, Type: a.PrincipalType, ModifiedProperties: []audit.Modified{}}
-	return a.changed(ctx, q, by, now, to, "Remove", "Unassign")
+	return a.changed(ctx, q, by, now, to, false)
 }
 
 // explicitly marks a service principal as asked for.
@@ -200,23 +200,19 @@ func roleByID(roles []AppRole, id string) (AppRole, bool) {
 	return AppRole{}, false
 }
 
-func (a *Assignment) changed(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, to audit.Target, verb, operation string) error {
+func (a *Assignment) changed(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, to audit.Target, added bool) error {
 	if to.Type == "ServicePrincipal" { // what applications may do is cached; what people may is not
 		if err := db.Bump(ctx, q, VersionName); err != nil {
 			return err
 		}
 	}
 	on := audit.Target{ID: a.ResourceID, DisplayName: a.ResourceDisplayName, Type: "ServicePrincipal", ModifiedProperties: []audit.Modified{}}
-	before, after := any(nil), any(a.value+" "+a.AppRoleID)
-	if verb == "Remove" {
-		before, after = after, before
+	words, operation, before, after := "Add app role assignment to ", "Assign", any(nil), any(a.value+" "+a.AppRoleID)
+	if !added {
+		words, operation, before, after = "Remove app role assignment from ", "Unassign", after, before
 	}
 	on.ModifiedProperties = append(on.ModifiedProperties, audit.Change("AppRole", before, after))
-	preposition := "to"
-	if verb == "Remove" {
-		preposition = "from"
-	}
 	what := map[string]string{"User": "user", "Group": "group", "ServicePrincipal": "service principal"}[to.Type]
-	return audit.Write(ctx, q, by, now, audit.Record{ActivityDisplayName: verb + " app role assignment " + preposition + " " + what, Category: "ApplicationManagement",
+	return audit.Write(ctx, q, by, now, audit.Record{ActivityDisplayName: words + what, Category: "ApplicationManagement",
 		OperationType: operation, TargetResources: []audit.Target{to, on}})
 }

@@ -135,7 +135,7 @@ func (k Catalogue) Grant(ctx context.Context, q db.Querier, by audit.Actor, now 
 		c.ID, c.ClientID, person, c.ResourceID, c.Scope, now.UnixMilli()); err != nil {
 		return c, db.Err("A permission grant for this client, resource and person", err)
 	}
-	return c, c.changed(ctx, q, by, now, client, "Add", "", c.Scope)
+	return c, c.changed(ctx, q, by, now, scopeChange{client, "Add", "", c.Scope})
 }
 
 // UpdateConsent applies change, of which the scope counts, to a stored consent.
@@ -163,7 +163,7 @@ func (k Catalogue) UpdateConsent(ctx context.Context, q db.Querier, by audit.Act
 	if _, err := q.ExecContext(ctx, `UPDATE oauth2_permission_grants SET scope = $1 WHERE id = $2`, c.Scope, c.ID); err != nil {
 		return c, err
 	}
-	return c, c.changed(ctx, q, by, now, client, "Update", was.Scope, c.Scope)
+	return c, c.changed(ctx, q, by, now, scopeChange{client, "Update", was.Scope, c.Scope})
 }
 
 // Withdraw removes a consent. The application loses it at once for Graph, and
@@ -180,21 +180,28 @@ func (k Catalogue) Withdraw(ctx context.Context, q db.Querier, by audit.Actor, n
 	if _, err := q.ExecContext(ctx, `DELETE FROM oauth2_permission_grants WHERE id = $1`, c.ID); err != nil {
 		return err
 	}
-	return c.changed(ctx, q, by, now, client, "Remove", c.Scope, "")
+	return c.changed(ctx, q, by, now, scopeChange{client, "Remove", c.Scope, ""})
 }
 
-func (c *Consent) changed(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, client ServicePrincipal, verb, before, after string) error {
+// scopeChange is what the audit log says of a change of a consent.
+type scopeChange struct {
+	client        ServicePrincipal
+	verb          string // Add, Update, Remove
+	before, after string
+}
+
+func (c *Consent) changed(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, s scopeChange) error {
 	if err := db.Bump(ctx, q, VersionName); err != nil {
 		return err
 	}
-	if err := explicitly(ctx, q, client.ID); err != nil {
+	if err := explicitly(ctx, q, s.client.ID); err != nil {
 		return err
 	}
-	t := client.target()
-	t.ModifiedProperties = append(t.ModifiedProperties, audit.Change("DelegatedPermissionGrant.Scope", before, after),
+	t := s.client.target()
+	t.ModifiedProperties = append(t.ModifiedProperties, audit.Change("DelegatedPermissionGrant.Scope", s.before, s.after),
 		audit.Change("DelegatedPermissionGrant.ConsentType", nil, c.ConsentType))
-	return audit.Write(ctx, q, by, now, audit.Record{ActivityDisplayName: verb + " delegated permission grant", Category: "ApplicationManagement",
-		OperationType: map[string]string{"Add": "Assign", "Update": "Update", "Remove": "Unassign"}[verb], TargetResources: []audit.Target{t}})
+	return audit.Write(ctx, q, by, now, audit.Record{ActivityDisplayName: s.verb + " delegated permission grant", Category: "ApplicationManagement",
+		OperationType: map[string]string{"Add": "Assign", "Update": "Update", "Remove": "Unassign"}[s.verb], TargetResources: []audit.Target{t}})
 }
 
 // PersonalScopes returns the delegated permissions on the API with the client

@@ -217,10 +217,10 @@ func (k Catalogue) CreatePrincipal(ctx context.Context, q db.Querier, by audit.A
 	if !have.unrequest {
 		return p, problem.New(problem.Conflict, "alreadyExists", "The service principal cannot be created: one for the appId %s exists already. Change that one.", a.AppID)
 	}
-	return k.changePrincipal(ctx, q, by, now, have, "Add service principal", func(out *ServicePrincipal) error {
+	return k.changePrincipal(ctx, q, by, now, principalChange{have, "Add service principal", func(out *ServicePrincipal) error {
 		out.PrincipalDocument, out.AccountEnabled, out.AppRoleAssignmentRequired = p.PrincipalDocument, p.AccountEnabled, p.AppRoleAssignmentRequired
 		return nil
-	})
+	}})
 }
 
 // UpdatePrincipal applies change to a stored service principal. What its
@@ -230,12 +230,18 @@ func (k Catalogue) UpdatePrincipal(ctx context.Context, q db.Querier, by audit.A
 	if err != nil {
 		return p, err
 	}
-	return k.changePrincipal(ctx, q, by, now, p, "Update service principal", change)
+	return k.changePrincipal(ctx, q, by, now, principalChange{p, "Update service principal", change})
 }
 
-func (k Catalogue) changePrincipal(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, was ServicePrincipal, activity string, change func(*ServicePrincipal) error) (ServicePrincipal, error) {
-	p := was
-	if err := change(&p); err != nil {
+type principalChange struct {
+	was      ServicePrincipal
+	activity string
+	change   func(*ServicePrincipal) error
+}
+
+func (k Catalogue) changePrincipal(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, c principalChange) (ServicePrincipal, error) {
+	was, p := c.was, c.was
+	if err := c.change(&p); err != nil {
 		return p, err
 	}
 	passwords, keys := p.PasswordCredentials, p.KeyCredentials
@@ -260,7 +266,7 @@ func (k Catalogue) changePrincipal(ctx context.Context, q db.Querier, by audit.A
 	if err := tag(ctx, q, p.ID, p.Tags); err != nil {
 		return p, err
 	}
-	if err := p.changed(ctx, q, by, now, activity, audit.Change("accountEnabled", was.AccountEnabled, p.AccountEnabled),
+	if err := p.changed(ctx, q, by, now, c.activity, audit.Change("accountEnabled", was.AccountEnabled, p.AccountEnabled),
 		audit.Change("appRoleAssignmentRequired", was.AppRoleAssignmentRequired, p.AppRoleAssignmentRequired)); err != nil {
 		return p, err
 	}
