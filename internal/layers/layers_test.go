@@ -31,6 +31,7 @@ var order = [][]string{
 	{"mds", "!database/sql"},
 	{"webauthn", "odata", "rule", "!database/sql", "!net/http"},
 	{"ctap", "!database/sql", "!net/http"},
+	{"bulk", "softkey", "!database/sql", "!net/http"},
 	{"jose", "!database/sql", "!net/http"},
 	{"db", "!net/http"},
 	{"problem"},
