@@ -90,7 +90,7 @@ func (a *admin) verb(use, short, example string, args int, run func(x *call, arg
 		},
 		RunE: func(cmd *cobra.Command, given []string) error {
 			ctx, cancel := cmd.Context(), context.CancelFunc(func() {})
-			if !strings.HasPrefix(use, "tail") && use != "login" {
+			if !strings.HasPrefix(use, "tail") && use != "login" && cmd.Annotations[bulkVerb] == "" {
 				ctx, cancel = context.WithTimeout(ctx, a.timeout)
 			}
 			defer cancel()

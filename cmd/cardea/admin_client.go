@@ -14,6 +14,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -28,12 +29,13 @@ type client struct {
 
 // apiError is an error answer of the API.
 type apiError struct {
-	Status    int
-	Code      string
-	Message   string
-	Reason    string // innerError.code
-	RequestID string
-	Details   []struct{ Code, Target, Message string }
+	Status     int
+	Code       string
+	Message    string
+	Reason     string // innerError.code
+	RequestID  string
+	RetryAfter time.Duration // how long the server asks to wait; 0 if it does not say
+	Details    []struct{ Code, Target, Message string }
 }
 
 func (e *apiError) Error() string { return e.Message }
@@ -64,6 +66,7 @@ func transport(ca string) (*http.Transport, error) {
 		ca = os.Getenv("CARDEA_CA")
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 64 // there is only one host; bulk commands have many workers
 	if ca == "" {
 		return t, nil
 	}
@@ -126,7 +129,7 @@ func (x *call) connect() (*client, error) {
 	ctx := context.WithValue(x.ctx, oauth2.HTTPClient, &http.Client{Transport: base, Timeout: x.timeout})
 	config := oauth2.Config{ClientID: saved.ClientID, Endpoint: endpoints(saved.Server)}
 	source := config.TokenSource(ctx, &oauth2.Token{AccessToken: saved.Access, RefreshToken: saved.Refresh, Expiry: saved.Expires})
-	x.client = &client{saved.Server, &http.Client{Transport: &oauth2.Transport{Source: &savingSource{source, book, name}, Base: base}}}
+	x.client = &client{saved.Server, &http.Client{Transport: &oauth2.Transport{Source: &savingSource{TokenSource: source, book: book, name: name}, Base: base}}}
 	return x.client, nil
 }
 
@@ -135,14 +138,17 @@ func endpoints(server string) oauth2.Endpoint {
 }
 
 // savingSource writes rotated tokens back: the refresh token that was used is
-// dead afterwards.
+// dead afterwards. Workers of a bulk command share it.
 type savingSource struct {
 	oauth2.TokenSource
+	mu   sync.Mutex
 	book *book
 	name string
 }
 
 func (s *savingSource) Token() (*oauth2.Token, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	t, err := s.TokenSource.Token()
 	if err != nil {
 		if re, ok := errors.AsType[*oauth2.RetrieveError](err); ok && re.ErrorCode == "invalid_grant" {
@@ -223,7 +229,7 @@ func decodeError(res *http.Response, raw []byte) error {
 			}
 		}
 	}
-	e := &apiError{Status: res.StatusCode, RequestID: res.Header.Get("request-id")}
+	e := &apiError{Status: res.StatusCode, RequestID: res.Header.Get("request-id"), RetryAfter: retryAfter(res.Header.Get("Retry-After"), time.Now())}
 	if json.Unmarshal(raw, &body) != nil || body.Error.Message == "" {
 		e.Message = fmt.Sprintf("the server answered %s, and not as Cardea does: is a proxy in between?", res.Status)
 		return e
@@ -233,6 +239,17 @@ func decodeError(res *http.Response, raw []byte) error {
 		e.RequestID = body.Error.InnerError.ID
 	}
 	return e
+}
+
+// retryAfter reads the header of that name: seconds, or a date.
+func retryAfter(s string, now time.Time) time.Duration {
+	if n, err := strconv.Atoi(s); err == nil && n >= 0 && n < 1<<31 {
+		return time.Duration(n) * time.Second
+	}
+	if t, err := http.ParseTime(s); err == nil && t.After(now) {
+		return t.Sub(now)
+	}
+	return 0
 }
 
 // get reads one object.

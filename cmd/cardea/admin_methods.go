@@ -48,7 +48,7 @@ func passkeyCommand(a *admin) *cobra.Command {
 		_, err = x.send("DELETE", passkeysOf(u)+"/"+url.PathEscape(args[0]), nil)
 		return err
 	})
-	return noun("passkey", "Passkeys of people", list, explain, rename, del)
+	return noun("passkey", "Passkeys of people", list, explain, rename, del, provisionCommand(a), keyfileCommand(a))
 }
 
 func passkeysOf(u map[string]any) string {

@@ -79,11 +79,16 @@ func writeTable(w io.Writer, rows []map[string]any, columns []column, cell func(
 		return err
 	}
 	for _, r := range rows {
-		if _, err := fmt.Fprintln(w, strings.Join(cells(r, columns, cell), "\t")); err != nil {
+		if err := writeTableRow(w, r, columns, cell); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func writeTableRow(w io.Writer, row map[string]any, columns []column, cell func(string) string) error {
+	_, err := fmt.Fprintln(w, strings.Join(cells(row, columns, cell), "\t"))
+	return err
 }
 
 func headings(columns []column) []string {

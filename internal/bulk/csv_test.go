@@ -103,22 +103,22 @@ func TestTable(t *testing.T) {
 // endless is a file of so many rows that is never in memory.
 type endless struct {
 	rows, at int
-	rest     string
+	rest     []byte
 }
 
 func (e *endless) Read(p []byte) (int, error) {
 	for ; len(e.rest) < len(p) && e.at <= e.rows; e.at++ {
 		if e.at == 0 {
-			e.rest = "user,label\n"
+			e.rest = append(e.rest, "user,label\n"...)
 		} else {
-			e.rest += fmt.Sprintf("person%08d@contoso.test,Security key\n", e.at)
+			e.rest = fmt.Appendf(e.rest, "person%08d@contoso.test,Security key\n", e.at)
 		}
 	}
-	if e.rest == "" {
+	if len(e.rest) == 0 {
 		return 0, io.EOF
 	}
 	n := copy(p, e.rest)
-	e.rest = e.rest[n:]
+	e.rest = append(e.rest[:0], e.rest[n:]...)
 	return n, nil
 }
 

@@ -26,12 +26,10 @@ func NewGate(workers int, now func() time.Time) *Gate {
 	return &Gate{now: now, most: workers, allowed: workers, changed: make(chan struct{})}
 }
 
-// Enter waits for a place. Every Enter without error needs one Leave.
+// Enter takes a place; ctx ends the waiting for one, if there has to be any.
+// Every Enter without error needs one Leave.
 func (g *Gate) Enter(ctx context.Context) error {
 	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		g.mu.Lock()
 		pause := g.until.Sub(g.now())
 		if pause <= 0 && g.inside < g.allowed {
@@ -49,6 +47,7 @@ func (g *Gate) Enter(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+			return ctx.Err()
 		case <-changed:
 		case <-over:
 		}

@@ -1,6 +1,7 @@
 package softkey
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -31,8 +32,8 @@ type Cost struct {
 	Threads uint8  `json:"threads"`
 }
 
-// UsualCost takes a quarter of a second and 256 MiB.
-func UsualCost() Cost { return Cost{Time: 3, Memory: 256 << 10, Threads: 4} }
+// UsualCost is the second recommendation of RFC 9106 §4: 64 MiB.
+func UsualCost() Cost { return Cost{Time: 3, Memory: 64 << 10, Threads: 4} }
 
 // bearable: a header is not to be believed when it asks for more than this.
 func (c Cost) bearable() bool {
@@ -154,4 +155,32 @@ func (f *File) Open(n int, line []byte) (Key, error) {
 		return Key{}, ErrRecord
 	}
 	return k, nil
+}
+
+// ReadFile opens the whole text of a key file, key by key. A last line without
+// its line feed was never finished and is left out. Errors: ErrFile,
+// ErrPassphrase, ErrRecord, and those of each.
+func ReadFile(text, passphrase []byte, each func(Key) error) error {
+	head, rest, ok := bytes.Cut(text, []byte("\n"))
+	if !ok {
+		return ErrFile
+	}
+	f, err := OpenFile(head, passphrase)
+	if err != nil {
+		return err
+	}
+	for n := 0; ; n++ {
+		line, more, ok := bytes.Cut(rest, []byte("\n"))
+		if !ok {
+			return nil
+		}
+		k, err := f.Open(n, line)
+		if err != nil {
+			return err
+		}
+		if err := each(k); err != nil {
+			return err
+		}
+		rest = more
+	}
 }
