@@ -122,7 +122,7 @@ func entry(row manyRow, step bulk.Step) bulk.Entry {
 // entry at all if the run has to end: then the row stays as it was.
 func refused(row manyRow, err error) bulk.Entry {
 	e := entry(row, bulk.Failed)
-	e.Code, e.Message = "failed", err.Error()
+	e.Code, e.Message = "localFailure", err.Error()
 	if api, ok := errors.AsType[*apiError](err); ok {
 		e.Message = api.Message
 		if e.Code = api.Reason; e.Code == "" {
