@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"database/sql"
 	"fmt"
 	"testing"
 	"time"
@@ -125,4 +126,20 @@ func (o *office) memberOf(id string) string {
 		names = append(names, g.DisplayName)
 	}
 	return fmt.Sprint(names)
+}
+
+// read collects rows of two texts.
+func read(t *testing.T, rows *sql.Rows, err error, each func(a, b string)) {
+	t.Helper()
+	_, err = db.Collect(rows, err, func(r *sql.Rows, _ *struct{}) error {
+		var a, b string
+		if err := r.Scan(&a, &b); err != nil {
+			return err
+		}
+		each(a, b)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
