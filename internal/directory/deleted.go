@@ -117,6 +117,14 @@ type Deleted struct {
 	Group *Group
 }
 
+// ID is the object id of the item.
+func (d Deleted) ID() string {
+	if d.User != nil {
+		return d.User.ID
+	}
+	return d.Group.ID
+}
+
 // GetDeleted finds a deleted item by its object id.
 func GetDeleted(ctx context.Context, d db.Querier, id string) (Deleted, error) {
 	var u User
@@ -200,6 +208,11 @@ func Purge(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, id s
 	if err != nil {
 		return err
 	}
+	if d.Group != nil && a != sweeper {
+		if err := d.Group.writable(a); err != nil {
+			return err
+		}
+	}
 	kind, r := kindGroup, audit.Record{ActivityDisplayName: "Hard Delete group", Category: "GroupManagement", OperationType: "Delete"}
 	texts := []string{`DELETE FROM parked_members WHERE deleted_id = $1 OR group_id = $1 OR member_id = $1`,
 		`DELETE FROM app_role_assignments WHERE principal_id = $1`, `DELETE FROM oauth2_permission_grants WHERE principal_id = $1`, `DELETE FROM application_owners WHERE owner_id = $1`}
@@ -222,6 +235,9 @@ func Purge(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, id s
 	return logChanges(ctx, q, now, kind, change{id: id})
 }
 
+// sweeper is the actor of PurgeOld.
+var sweeper = audit.System("sweep")
+
 // PurgeOld purges up to limit items that were deleted before a time, and
 // returns how many.
 func PurgeOld(ctx context.Context, q db.Querier, now, before time.Time, limit int) (int64, error) {
@@ -231,7 +247,7 @@ func PurgeOld(ctx context.Context, q db.Querier, now, before time.Time, limit in
 		return 0, err
 	}
 	for _, id := range old {
-		if err := Purge(ctx, q, audit.System("sweep"), now, id); err != nil {
+		if err := Purge(ctx, q, sweeper, now, id); err != nil {
 			return 0, err
 		}
 	}

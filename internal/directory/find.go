@@ -31,6 +31,17 @@ var UserSchema = odata.Schema{
 	"onPremisesSyncEnabled":    {Column: "synced", Kind: odata.Boolean},
 	"accountEnabled":           {Column: "enabled", Kind: odata.Boolean},
 	"createdDateTime":          {Column: "created_at", Kind: odata.DateTimeOffset, Sort: true},
+	"otherMails":               {Items: valuesOf("otherMails")},
+	"proxyAddresses":           {Items: valuesOf("proxyAddresses")},
+	"identities": {Items: &odata.Items{From: "user_values v WHERE v.user_id = users.id AND v.kind = 'identities'", Members: odata.Schema{
+		"issuer": {Column: "v.issuer", Folded: true}, "issuerAssignedId": {Column: "v.key", Folded: true}, "signInType": {Column: "v.type", Folded: true}}}},
+	"memberOf": {Items: &odata.Items{From: "group_members m WHERE m.member_id = users.id", Members: odata.Schema{"id": {Column: "m.group_id", Folded: true}}}},
+}
+
+// valuesOf is a list of texts in user_values.
+func valuesOf(kind string) *odata.Items {
+	return &odata.Items{From: "user_values v WHERE v.user_id = users.id AND v.kind = '" + kind + "'", Count: true,
+		Members: odata.Schema{"": {Column: "v.key", Folded: true, More: []string{"endswith"}}}}
 }
 
 // UserPaging is the page size and the usual order of users: by name.
@@ -57,21 +68,68 @@ var GroupSchema = odata.Schema{
 	"mailEnabled":        {Column: "mail_enabled", Kind: odata.Boolean},
 	"isAssignableToRole": {Column: "role_assignable", Kind: odata.Boolean},
 	"createdDateTime":    {Column: "created_at", Kind: odata.DateTimeOffset},
+	"groupTypes": {Items: &odata.Items{From: `(SELECT id, 'unified' AS type FROM groups WHERE unified UNION ALL SELECT id, 'dynamicmembership' FROM groups WHERE dynamic) t WHERE t.id = groups.id`,
+		Count: true, Members: odata.Schema{"": {Column: "t.type", Folded: true}}}},
+	"members": {Items: &odata.Items{From: "group_members m WHERE m.group_id = groups.id", Count: true, Members: odata.Schema{"id": {Column: "m.member_id", Folded: true}}}},
+	"owners":  {Items: &odata.Items{From: "group_owners o WHERE o.group_id = groups.id", Count: true, Members: odata.Schema{"id": {Column: "o.owner_id", Folded: true}}}},
 }
 
 // GroupPaging is the page size and the usual order of groups: by name.
 var GroupPaging = odata.Paging{Default: 100, Max: 999, Order: []odata.Order{{Name: "displayName", Property: GroupSchema["displayName"]}}}
 
+// GroupsAmong narrows a search to some groups; the zero value is all of them.
+type GroupsAmong struct {
+	Member     string // this person or group is a direct member,
+	Transitive bool   // or a member of groups inside too
+	Owner      string // this person or service principal is an owner
+	Inside     string // direct members of this group,
+	Deleted    bool   // the deleted, instead of the living
+}
+
+func (a GroupsAmong) conditions(s *odata.SQL) {
+	if a.Deleted {
+		s.Text(`deleted_at > 0 AND `)
+	} else {
+		s.Text(`deleted_at = 0 AND `)
+	}
+	switch {
+	case a.Member != "" && a.Transitive:
+		s.Text(`id IN (` + groupsAround(s.Bind(a.Member)) + `) AND `)
+	case a.Member != "":
+		s.Text(`id IN (SELECT group_id FROM group_members WHERE member_id = `).Arg(a.Member).Text(`) AND `)
+	case a.Inside != "" && a.Transitive:
+		s.Text(`id IN (` + groupsInside(s.Bind(a.Inside)) + `) AND `)
+	case a.Inside != "":
+		s.Text(`id IN (SELECT member_id FROM group_members WHERE group_id = `).Arg(a.Inside).Text(` AND member_type = 'group') AND `)
+	case a.Owner != "":
+		s.Text(`id IN (SELECT group_id FROM group_owners WHERE owner_id = `).Arg(a.Owner).Text(`) AND `)
+	}
+}
+
 // FindGroups returns one page of groups, and one more if there is a next page.
 func FindGroups(ctx context.Context, d db.Querier, q odata.Query) ([]Group, error) {
-	s := new(odata.SQL).Text(`SELECT `+groupColumns+` FROM groups WHERE deleted_at = 0 AND `).Page(q, "id")
+	return FindGroupsAmong(ctx, d, q, GroupsAmong{})
+}
+
+// FindGroupsAmong is FindGroups over some groups.
+func FindGroupsAmong(ctx context.Context, d db.Querier, q odata.Query, a GroupsAmong) ([]Group, error) {
+	s := new(odata.SQL).Text(`SELECT ` + groupColumns + ` FROM groups WHERE `)
+	a.conditions(s)
+	s.Page(q, "id")
 	rows, err := d.QueryContext(ctx, s.String(), s.Args...)
 	return collectGroups(rows, err)
 }
 
 // CountFoundGroups returns how many groups q selects, on all pages.
-func CountFoundGroups(ctx context.Context, d db.Querier, q odata.Query) (n int64, err error) {
-	s := new(odata.SQL).Text(`SELECT count(*) FROM groups WHERE deleted_at = 0 AND `).Conditions(q)
+func CountFoundGroups(ctx context.Context, d db.Querier, q odata.Query) (int64, error) {
+	return CountGroupsAmong(ctx, d, q, GroupsAmong{})
+}
+
+// CountGroupsAmong is CountFoundGroups over some groups.
+func CountGroupsAmong(ctx context.Context, d db.Querier, q odata.Query, a GroupsAmong) (n int64, err error) {
+	s := new(odata.SQL).Text(`SELECT count(*) FROM groups WHERE `)
+	a.conditions(s)
+	s.Conditions(q)
 	return n, d.QueryRowContext(ctx, s.String(), s.Args...).Scan(&n)
 }
 

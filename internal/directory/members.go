@@ -141,10 +141,81 @@ const MemberOfSQL = `WITH RECURSIVE above (id) AS (
 	UNION SELECT m.group_id FROM group_members m JOIN above ON m.member_id = above.id)
 	SELECT id FROM above UNION ALL SELECT role_id FROM (` + rolesSQL + `) held`
 
-// transitiveMembers selects the ids of all users in the group p, a placeholder.
+// groupsAround selects the ids of the groups around p, a placeholder for a
+// person or a group: those it is in, directly or not.
+func groupsAround(p string) string {
+	return `WITH RECURSIVE above (id) AS (
+	SELECT group_id FROM group_members WHERE member_id = ` + p + `
+	UNION SELECT m.group_id FROM group_members m JOIN above ON m.member_id = above.id)
+	SELECT id FROM above`
+}
+
+// insideSQL is a table of the ids of the group p, a placeholder, and of the
+// groups inside it. It walks over groups only: they are few, and have an index
+// of their own.
+func insideSQL(p string) string {
+	return `WITH RECURSIVE below (id) AS (SELECT CAST(` + p + ` AS TEXT)
+	UNION SELECT m.member_id FROM group_members m JOIN below ON m.group_id = below.id WHERE m.member_type = 'group') `
+}
+
+// groupsInside selects the ids of all groups in the group p.
+func groupsInside(p string) string {
+	return insideSQL(p) + `SELECT m.member_id FROM group_members m JOIN below ON m.group_id = below.id WHERE m.member_type = 'group'`
+}
+
+// transitiveMembers selects the ids of all users in the group p.
 func transitiveMembers(p string) string {
-	return `WITH RECURSIVE below (id, kind) AS (
-	SELECT member_id, member_type FROM group_members WHERE group_id = ` + p + `
-	UNION SELECT m.member_id, m.member_type FROM group_members m JOIN below ON m.group_id = below.id)
-	SELECT id FROM below WHERE kind = 'user'`
+	return insideSQL(p) + `SELECT m.member_id FROM below JOIN group_members m ON m.group_id = below.id WHERE m.member_type = 'user'`
+}
+
+// MemberIDs returns up to limit ids of the members of a group, people and
+// groups, behind the id after, in their order; transitive are those of groups
+// inside it too.
+func MemberIDs(ctx context.Context, d db.Querier, of MembersOf, after string, limit int) ([]string, error) {
+	text := `SELECT member_id FROM group_members WHERE group_id = $1 AND member_id > $2 ORDER BY member_id LIMIT $3`
+	if of.Transitive {
+		text = insideSQL("$1") + `SELECT DISTINCT m.member_id FROM below JOIN group_members m ON m.group_id = below.id WHERE m.member_id > $2 ORDER BY m.member_id LIMIT $3`
+	}
+	return ids(d.QueryContext(ctx, text, of.GroupID, after, limit))
+}
+
+// CountMembers returns how many members MemberIDs finds.
+func CountMembers(ctx context.Context, d db.Querier, of MembersOf) (n int64, err error) {
+	text := `SELECT count(*) FROM group_members WHERE group_id = $1`
+	if of.Transitive {
+		text = insideSQL("$1") + `SELECT count(DISTINCT m.member_id) FROM below JOIN group_members m ON m.group_id = below.id`
+	}
+	return n, d.QueryRowContext(ctx, text, of.GroupID).Scan(&n)
+}
+
+// MembersOf names the members of a group.
+type MembersOf struct {
+	GroupID    string
+	Transitive bool
+}
+
+// Around names what a person or a group is in.
+type Around struct {
+	ID         string
+	Transitive bool
+}
+
+// text selects the ids of the groups around, and of the roles held: those of
+// $1 itself, and with Transitive those through groups too.
+func (a Around) text() string {
+	if a.Transitive {
+		return `SELECT id FROM (` + groupsAround("$1") + `) AS around UNION SELECT role_id FROM (` + rolesSQL + `) AS held`
+	}
+	return `SELECT group_id AS id FROM group_members WHERE member_id = $1 UNION SELECT role_id FROM role_assignments WHERE principal_id = $1`
+}
+
+// AroundIDs returns up to limit ids of groups and roles behind the id after, in
+// their order.
+func AroundIDs(ctx context.Context, d db.Querier, a Around, after string, limit int) ([]string, error) {
+	return ids(d.QueryContext(ctx, `SELECT id FROM (`+a.text()+`) AS found WHERE id > $2 ORDER BY id LIMIT $3`, a.ID, after, limit))
+}
+
+// CountAround returns how many AroundIDs finds.
+func CountAround(ctx context.Context, d db.Querier, a Around) (n int64, err error) {
+	return n, d.QueryRowContext(ctx, `SELECT count(*) FROM (`+a.text()+`) AS found`, a.ID).Scan(&n)
 }

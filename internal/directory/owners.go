@@ -7,24 +7,17 @@ import (
 
 	"cardea/internal/audit"
 	"cardea/internal/db"
-	"cardea/internal/odata"
 	"cardea/internal/problem"
 )
 
 // Owner is who looks after a group: a person, or an application's service
-// principal, which this package does not know and takes on trust.
+// principal.
 type Owner struct {
 	GroupID, ID string
-	Principal   bool   // a service principal
-	Name        string // of a service principal, for the audit log
+	Principal   bool // a service principal; OwnersOf sets it
 }
 
-func (o Owner) kind() string {
-	if o.Principal {
-		return "servicePrincipal"
-	}
-	return kindUser
-}
+const maxOwners = 100 // as in Graph
 
 // AddOwner makes somebody an owner. A second time is refused as in AddMember.
 func AddOwner(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, o Owner) error {
@@ -37,14 +30,21 @@ func AddOwner(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, o
 			return err
 		}
 	}
-	res, err := q.ExecContext(ctx, `INSERT INTO group_owners (group_id, owner_id, owner_type) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, g.ID, what.ID, o.kind())
+	var n int
+	if err := q.QueryRowContext(ctx, `SELECT count(*) FROM group_owners WHERE group_id = $1`, g.ID).Scan(&n); err != nil {
+		return err
+	}
+	if n >= maxOwners {
+		return problem.New(problem.Invalid, "tooManyOwners", "A group has at most %d owners. Remove one first.", maxOwners).On("owners")
+	}
+	res, err := q.ExecContext(ctx, `INSERT INTO group_owners (group_id, owner_id, owner_type) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, g.ID, what.ID, what.Type)
 	if err != nil {
 		return err
 	}
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return problem.New(problem.Invalid, "alreadyExists", "One or more added object references already exist for the following modified properties: 'owners'.").Because(err)
 	}
-	return audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Add owner to group", Category: "GroupManagement", OperationType: "Assign", TargetResources: []audit.Target{what, g.target()}})
+	return audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Add owner to group", Category: "GroupManagement", OperationType: "Assign", TargetResources: []audit.Target{what.target(), g.target()}})
 }
 
 // RemoveOwner takes the ownership away. A group may be without owners.
@@ -60,26 +60,28 @@ func RemoveOwner(ctx context.Context, q db.Querier, a audit.Actor, now time.Time
 	if err := db.Changed("This ownership", res, err); err != nil {
 		return err
 	}
-	what := audit.Target{ID: o.ID, Type: "Other", ModifiedProperties: []audit.Modified{}}
-	if u, err := GetUser(ctx, q, o.ID); err == nil {
-		what = u.target()
+	what := audit.Target{ID: o.ID, Type: "Other", ModifiedProperties: []audit.Modified{}} // if it is gone
+	if p, err := GetPrincipal(ctx, q, o.ID); err == nil {
+		what = p.target()
+	} else if problem.KindOf(err) != problem.NotFound {
+		return err
 	}
 	return audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Remove owner from group", Category: "GroupManagement", OperationType: "Unassign", TargetResources: []audit.Target{what, g.target()}})
 }
 
-func (o Owner) resolve(ctx context.Context, q db.Querier, a audit.Actor) (Group, audit.Target, error) {
+func (o Owner) resolve(ctx context.Context, q db.Querier, a audit.Actor) (Group, Principal, error) {
 	g, err := GetGroup(ctx, q, o.GroupID)
 	if err != nil {
-		return g, audit.Target{}, err
+		return g, Principal{}, err
 	}
 	if err := g.writable(a); err != nil {
-		return g, audit.Target{}, err
+		return g, Principal{}, err
 	}
-	if o.Principal {
-		return g, audit.Target{ID: o.ID, DisplayName: o.Name, Type: "App", ModifiedProperties: []audit.Modified{}}, nil
+	p, err := GetPrincipal(ctx, q, o.ID)
+	if err == nil && p.Type == kindGroup {
+		err = problem.New(problem.Invalid, "badReference", "A group has people and applications as owners, not groups.").On("owners")
 	}
-	u, err := GetUser(ctx, q, o.ID)
-	return g, u.target(), err
+	return g, p, err
 }
 
 // OwnersOf lists the ids of a group's owners behind the id after, and their
@@ -130,12 +132,8 @@ type Reporting struct{ UserID, ManagerID string }
 // ManagerOf returns a person's manager; NotFound if there is none.
 func ManagerOf(ctx context.Context, d db.Querier, userID string) (m User, err error) {
 	err = scanWhole(d.QueryRowContext(ctx, `SELECT `+wholeColumns+` FROM users WHERE id = (SELECT manager_id FROM users WHERE id = $1) AND deleted_at = 0`, userID), &m)
-	return m, db.Err("The manager", err)
-}
-
-// FindOwnedGroups is FindGroups over the groups that somebody owns.
-func FindOwnedGroups(ctx context.Context, d db.Querier, q odata.Query, ownerID string) ([]Group, error) {
-	s := new(odata.SQL).Text(`SELECT `+groupColumns+` FROM groups WHERE deleted_at = 0 AND id IN (SELECT group_id FROM group_owners WHERE owner_id = `).Arg(ownerID).Text(`) AND `).Page(q, "id")
-	rows, err := d.QueryContext(ctx, s.String(), s.Args...)
-	return collectGroups(rows, err)
+	if err = db.Err("The manager", err); problem.KindOf(err) == problem.NotFound {
+		return m, problem.New(problem.NotFound, "notFound", "This person has no manager. PUT …/manager/$ref sets one.")
+	}
+	return m, err
 }

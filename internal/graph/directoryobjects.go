@@ -93,6 +93,11 @@ func (c *Call) objects(ids, sel []string) ([]object, error) {
 	}
 	var out []object
 	for _, id := range ids {
+		if byID[id] == nil {
+			if err := c.servicePrincipal(byID, id, sel); err != nil {
+				return nil, err
+			}
+		}
 		if r := directory.FindRole(id); r.ID != "" {
 			if err := put(byID, memberRoles, id, asRole(r), sel, nil); err != nil {
 				return nil, err
@@ -103,6 +108,21 @@ func (c *Call) objects(ids, sel []string) ([]object, error) {
 		}
 	}
 	return out, nil
+}
+
+// servicePrincipal puts what owners, members of roles and the like show of an
+// application.
+func (c *Call) servicePrincipal(into map[string]object, id string, sel []string) error {
+	p, err := c.catalogue().GetPrincipal(c.Context, c.DB, id)
+	if problem.KindOf(err) == problem.NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	shape := principalShape
+	shape.Type = "servicePrincipal"
+	return put(into, shape, id, p, sel, nil)
 }
 
 var memberRoles = Shape{Set: "directoryObjects", Type: "directoryRole"}

@@ -32,6 +32,8 @@ var special = map[string]struct {
 }{
 	"unsupportedQuery":    {400, "Request_UnsupportedQuery"},
 	"methodNotAllowed":    {405, "methodNotAllowed"},
+	"syncStateNotFound":   {410, "syncStateNotFound"},
+	"resyncRequired":      {410, "resyncRequired"},
 	"failedDependency":    {424, "FailedDependency"},
 	"bodyTooLarge":        {413, "RequestEntityTooLarge"},
 	"unsupportedEncoding": {415, "UnsupportedMediaType"},
@@ -85,6 +87,9 @@ func (c *Call) failure(err error, notFound string) Answer {
 		Code: s.Code, Message: p.Detail, Target: p.Target, Details: details,
 		Inner: innerError{Code: p.Code, Date: c.Now.UTC().Format("2006-01-02T15:04:05"), RequestID: c.RequestID, ClientRequestID: client},
 	}}}
+	if s.Status == http.StatusGone {
+		a.Header.Set("Location", c.restart)
+	}
 	if c.allowed != "" {
 		a.Header.Set("Allow", c.allowed)
 	}

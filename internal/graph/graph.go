@@ -44,7 +44,8 @@ type Config struct {
 	Hasher       *throttle.Hasher   // for the codes of Temporary Access Passes
 	SendLink     SendLink           // nil: this server cannot send mail
 
-	AppsRespectReach bool // applications change methods only of people without administrator roles (DO-25)
+	KeepChanges      time.Duration // how long delta tokens live; 0 is 30 days (DO-65)
+	AppsRespectReach bool          // applications change methods only of people without administrator roles (DO-25)
 }
 
 // SendLink mails an enrolment link to a person.
@@ -86,6 +87,9 @@ func newAPI(c Config) *api {
 	}
 	if c.Hasher == nil {
 		c.Hasher = throttle.NewHasher(throttle.Strong, 0)
+	}
+	if c.KeepChanges == 0 {
+		c.KeepChanges = keepChanges
 	}
 	a := &api{Config: c}
 	for _, r := range append(resources(), route{Method: "POST", Path: "/$batch", batch: true}) {

@@ -172,7 +172,7 @@ var (
 	enrolToken = regexp.MustCompile(`\.[A-Za-z0-9_-]{43}"`)
 	passCode   = regexp.MustCompile(`"temporaryAccessPass": "[^"]+"`)
 	secretText = regexp.MustCompile(`"(secretText|hint)": "[^"]+"`)
-	skipToken  = regexp.MustCompile(`skiptoken=[A-Za-z0-9_-]+`)
+	skipToken  = regexp.MustCompile(`(skip|delta)token=([A-Za-z0-9_-]+)`)
 )
 
 // shown are the headers that conversations show.
@@ -212,12 +212,12 @@ func play(t *testing.T, file string, w *world) {
 	}
 	names[org.ID], byName["tenant"] = "tenant", org.ID
 	number := 0
-	last := "" // the last $skiptoken
+	last := map[string]string{} // the last $skiptoken and the last $deltatoken
 	expand := func(s string) string {
 		for name, id := range byName {
 			s = strings.ReplaceAll(s, "{"+name+"}", id)
 		}
-		return strings.ReplaceAll(s, "{skiptoken}", last)
+		return strings.NewReplacer("{skiptoken}", last["skip"], "{deltatoken}", last["delta"]).Replace(s)
 	}
 	for i := 0; i+1 < len(ar.Files); i += 2 {
 		ask := ar.Files[i]
@@ -245,10 +245,10 @@ func play(t *testing.T, file string, w *world) {
 			}
 		}
 		text := requestID.ReplaceAllString(got.String(), `"$1": "…"`)
-		if m := skipToken.FindString(text); m != "" {
-			last = strings.TrimPrefix(m, "skiptoken=")
+		if m := skipToken.FindStringSubmatch(text); m != nil {
+			last[m[1]] = m[2]
 		}
-		text = skipToken.ReplaceAllString(text, "skiptoken=…")
+		text = skipToken.ReplaceAllString(text, "${1}token=…")
 		text = enrolToken.ReplaceAllString(text, `.…"`)
 		text = passCode.ReplaceAllString(text, `"temporaryAccessPass": "…"`)
 		text = secretText.ReplaceAllString(text, `"$1": "…"`)

@@ -155,4 +155,4 @@ func parseQuery(raw string, beta bool) (url.Values, error) {
 	return out, nil
 }
 
-var options = map[string]bool{"filter": true, "search": true, "select": true, "orderby": true, "top": true, "skip": true, "skiptoken": true, "count": true, "expand": true, "format": true}
+var options = map[string]bool{"filter": true, "search": true, "select": true, "orderby": true, "top": true, "skip": true, "skiptoken": true, "deltatoken": true, "count": true, "expand": true, "format": true}

@@ -47,6 +47,8 @@ type Call struct {
 	hasher           *throttle.Hasher
 	sendLink         SendLink
 	appsRespectReach bool
+	keepChanges      time.Duration
+	restart          string // where a delta begins again, for the Location of a 410 (DO-65)
 	path             string // of the request, escaped, as the client wrote it below the host
 	challenge        string // claims to ask for in a 401 (WC-82)
 	allowed          string // methods of the path, after a 405
@@ -109,7 +111,7 @@ const (
 // logged.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := db.Time(a.Now().UnixMilli()) // what is answered is what is stored: whole milliseconds
-	c := &Call{Context: r.Context(), DB: a.DB, Ring: a.Ring, Now: now, Host: a.PublicURL, Header: r.Header, keeper: a.Keeper, applications: a.Applications, hasher: a.Hasher, sendLink: a.SendLink, appsRespectReach: a.AppsRespectReach,
+	c := &Call{Context: r.Context(), DB: a.DB, Ring: a.Ring, Now: now, Host: a.PublicURL, Header: r.Header, keeper: a.Keeper, applications: a.Applications, hasher: a.Hasher, sendLink: a.SendLink, appsRespectReach: a.AppsRespectReach, keepChanges: a.KeepChanges,
 		RequestID: db.NewID(now), ClientRequestID: printable(r.Header.Get("client-request-id"))}
 	h := w.Header()
 	h.Set("request-id", c.RequestID)

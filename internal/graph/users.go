@@ -43,6 +43,7 @@ func userETag(u directory.User) string { return fmt.Sprintf(`W/"%d"`, u.Version)
 // users is the /users entity set, and /me through it.
 func users() []resource {
 	return []resource{
+		route{Method: "GET", Path: "/users/delta", Access: readUsers, Run: userDelta.serve},
 		Collection[directory.User]{
 			Path: "/users", Key: "{user}", Shape: userShape, Schema: directory.UserSchema, Paging: directory.UserPaging,
 			Read: readUsers, Write: writeUsers, ETag: userETag, View: viewUser,
@@ -55,8 +56,6 @@ func users() []resource {
 		},
 		route{Method: "POST", Path: "/users", Access: createUsers, Run: createUser},
 		route{Method: "POST", Path: "/users/{user}/revokeSignInSessions", Access: endSessions, Run: revokeSessions},
-		Every[directory.Group]{Path: "/users/{user}/memberOf", Access: readMemberOf, Shape: memberGroups, List: groupsOf(false)},
-		Every[directory.Group]{Path: "/users/{user}/transitiveMemberOf", Access: readMemberOf, Shape: memberGroups, List: groupsOf(true)},
 	}
 }
 
@@ -158,14 +157,12 @@ func updateUser(c *Call, change func(*directory.User) error) (out directory.User
 	}
 	err = c.write(func(q db.Querier) error {
 		out, err = directory.UpdateUser(c.Context, q, c.Actor, c.Now, c.Params["user"], func(u *directory.User) error {
-			was := *u
+			was := *u // PATCH replaces lists whole, so was keeps its own
 			if err := change(u); err != nil {
 				return err
 			}
 			u.SessionsValidFrom = was.SessionsValidFrom // only revokeSignInSessions moves it
-			// DO-3, and the mail address: enrolment links and warnings go there.
-			sensitive := u.AccountEnabled != was.AccountEnabled || u.UserPrincipalName != was.UserPrincipalName || u.Mail != was.Mail
-			if sensitive && !c.Self {
+			if sensitive(was, *u) && !c.Self {
 				if err := c.reachIn(q, u.ID); err != nil {
 					return err
 				}
@@ -178,6 +175,15 @@ func updateUser(c *Call, change func(*directory.User) error) (out directory.User
 		return err
 	})
 	return out, err
+}
+
+// sensitive reports whether a change touches what only who reaches the person
+// may change (DO-3): that, and the mail address, to which enrolment links and
+// warnings go.
+func sensitive(was, is directory.User) bool {
+	return is.AccountEnabled != was.AccountEnabled || is.UserPrincipalName != was.UserPrincipalName || is.Mail != was.Mail ||
+		is.MobilePhone != was.MobilePhone || is.OnPremisesImmutableID != was.OnPremisesImmutableID ||
+		!slices.Equal(is.BusinessPhones, was.BusinessPhones) || !slices.Equal(is.OtherMails, was.OtherMails)
 }
 
 func deleteUser(c *Call) error {
@@ -219,16 +225,6 @@ func revokeSessions(c *Call) (Answer, error) {
 		Context string `json:"@odata.context"`
 		Value   bool   `json:"value"`
 	}{c.Base + "/$metadata#Edm.Boolean", true}}, nil
-}
-
-func groupsOf(transitive bool) func(c *Call) ([]directory.Group, error) {
-	return func(c *Call) ([]directory.Group, error) {
-		u, err := c.user()
-		if err != nil {
-			return nil, err
-		}
-		return directory.GroupsOf(c.Context, c.DB, u.ID, transitive)
-	}
 }
 
 // expandUser are the relationships of a person that $expand may name.

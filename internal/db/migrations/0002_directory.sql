@@ -69,6 +69,8 @@ CREATE INDEX groups_by_name ON groups (display_key, id);
 CREATE UNIQUE INDEX groups_by_unique_name ON groups (unique_key) WHERE unique_key <> ''; -- DO-13
 CREATE INDEX groups_deleted ON groups (deleted_at, id) WHERE deleted_at > 0;
 
+CREATE INDEX group_members_inside ON group_members (group_id, member_id) WHERE member_type = 'group'; -- groups in groups
+
 CREATE TABLE group_owners (
 	group_id   TEXT NOT NULL REFERENCES groups (id) ON DELETE CASCADE,
 	owner_id   TEXT NOT NULL,
