@@ -26,11 +26,12 @@ func (p *Provider) onBehalf(r *request, app *application.Application, c session.
 	case !c.Authenticated: // who holds somebody's token is not the one it was meant for
 		return answer{}, problem.New(problem.Unauthenticated, "clientUnauthenticated", "An application that acts for a person must prove itself with its client secret or a client assertion.")
 	}
-	sc, err := p.resolve(r, app, r.get("scope"))
+	presented, err := p.presented(r, app)
 	if err != nil {
 		return answer{}, err
 	}
-	presented, err := p.presented(r, app)
+	r.userID = presented.UserID
+	sc, err := p.resolve(r, app, r.get("scope"))
 	if err != nil {
 		return answer{}, err
 	}

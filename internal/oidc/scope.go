@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"cardea/internal/application"
+	"cardea/internal/problem"
 )
 
 // scopes is what a scope parameter means.
@@ -16,9 +17,8 @@ type scopes struct {
 	whole                           bool     // .default: everything that was consented
 }
 
-// apiPermission is the one delegated permission of APIs other than Graph:
-// Cardea does not keep their own lists.
-const apiPermission = "user_impersonation"
+// apiPermission is the delegated permission of an API that publishes none.
+const apiPermission = application.UserImpersonation
 
 // openIDScopes may stand in consents, as in Entra, and need none.
 var openIDScopes = []string{"openid", "profile", "email", "offline_access"}
@@ -36,7 +36,11 @@ func (p *Provider) split(value string) (resource, name string) {
 	if i < 0 {
 		return "", value
 	}
-	return strings.TrimSuffix(strings.TrimPrefix(lower[:i], "api://"), "/"), value[i+1:]
+	resource = strings.TrimSuffix(lower[:i], "/")
+	if id := strings.TrimPrefix(resource, "api://"); isGUID(id) {
+		resource = id // one API under two names is no mixture
+	}
+	return resource, value[i+1:]
 }
 
 // parse reads a scope parameter without asking whether it is allowed.
@@ -115,31 +119,79 @@ func (p *Provider) resolve(r *request, app *application.Application, asked strin
 	return s, nil
 }
 
+// resolveAPI does so for the API of another application, or of app itself. What
+// may be asked for are the scopes that the API publishes and user_impersonation,
+// the one of an API that publishes none.
 func (p *Provider) resolveAPI(r *request, app *application.Application, s *scopes) error {
-	if err := p.findAPI(r, app, s, app.Cardea.Scopes); err != nil {
+	api, err := p.findAPI(r, s)
+	if err != nil {
 		return err
 	}
-	for _, name := range s.names {
-		if name != apiPermission {
-			return invalid("scopeInvalid", "APIs other than Graph have the scopes .default and %s only.", apiPermission)
+	own := api.AppID == app.AppID
+	granted := slices.Clone(app.ScopesOn(api.AppID))
+	for _, a := range api.API.PreAuthorizedApplications {
+		for _, scope := range api.API.OAuth2PermissionScopes {
+			if strings.EqualFold(a.AppID, app.AppID) && containsFold(a.DelegatedPermissionIDs, scope.ID) {
+				granted = append(granted, scope.Value)
+			}
 		}
 	}
-	s.names = []string{apiPermission}
+	known := true
+	if app.Personal() {
+		if known = r.userID != ""; known {
+			more, err := application.PersonalScopes(r.Context(), p.DB, app, r.userID, api.AppID)
+			if err != nil {
+				return err
+			}
+			granted = append(granted, more...)
+		}
+	}
+	published := []string{}
+	for _, scope := range api.API.OAuth2PermissionScopes {
+		if scope.IsEnabled {
+			published = append(published, scope.Value)
+		}
+	}
+	if len(published) == 0 || containsFold(granted, apiPermission) {
+		published = append(published, apiPermission)
+	}
+	refused := invalid("consentMissing", "%s may not call %s with this scope. An administrator can grant it under the application's delegated permissions.", app.DisplayName, api.DisplayName)
+	for _, name := range s.names {
+		switch {
+		case !containsFold(published, name):
+			return invalid("scopeInvalid", "%s has no scope %q. Ask for one that it publishes, or for .default.", api.DisplayName, name)
+		case known && !own && !containsFold(granted, name):
+			return refused
+		}
+	}
+	if s.whole {
+		for _, name := range published {
+			if (own || containsFold(granted, name)) && !containsFold(s.names, name) {
+				s.names = append(s.names, name)
+			}
+		}
+		if known && len(s.names) == 0 {
+			return refused
+		}
+	}
 	return nil
 }
 
-// findAPI resolves the resource of s to the client id of an application that
-// app may call: itself, or one whose client id was granted.
-func (p *Provider) findAPI(r *request, app *application.Application, s *scopes, granted []string) error {
-	api, err := p.Apps.Find(r.Context(), s.resource, r.now)
+// findAPI resolves the resource of s to its application.
+func (p *Provider) findAPI(r *request, s *scopes) (*application.Application, error) {
+	api, err := p.Apps.ByResource(r.Context(), s.resource, r.now)
+	if problem.CodeOf(err) == "resourceUnknown" {
+		return nil, invalid("resourceUnknown", "There is no resource %q here. Graph is %s or %s; other APIs are named by their client id or an identifier URI.", s.resource, "https://graph.microsoft.com", p.Origin)
+	}
 	if err != nil {
-		return invalid("resourceUnknown", "There is no resource %q here. Graph is %s or %s; other APIs are named by their client id.", s.resource, "https://graph.microsoft.com", p.Origin)
+		return nil, err
 	}
 	s.resource = api.AppID
-	if api.AppID == app.AppID || slices.Contains(granted, application.All) || slices.ContainsFunc(granted, func(g string) bool { return strings.EqualFold(g, api.AppID) }) {
-		return nil
-	}
-	return invalid("consentMissing", "%s may not call %s. An administrator can grant it by the client id %s.", app.DisplayName, api.DisplayName, api.AppID)
+	return api, nil
+}
+
+func containsFold(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, name) })
 }
 
 // expand replaces "all" by all.

@@ -175,7 +175,7 @@ func (p *Provider) ownToken(r *request, app *application.Application, c session.
 	sc.names = nil
 	if sc.resource == GraphAppID {
 		sc.names = expand(app.Cardea.Permissions, p.ApplicationPermissions)
-	} else if err := p.findAPI(r, app, &sc, app.Cardea.Permissions); err != nil {
+	} else if sc.names, err = p.rolesOn(r, app, &sc); err != nil {
 		return answer{}, err
 	}
 	until := r.now.Add(p.Lives.Access)
@@ -190,6 +190,19 @@ func (p *Provider) ownToken(r *request, app *application.Application, c session.
 	}
 	n := life(until, r.now)
 	return jsonAnswer(tokens{TokenType: "Bearer", ExpiresIn: n, ExtExpiresIn: n, AccessToken: signed}) // WC-33: no scope
+}
+
+// rolesOn are the app roles that app itself has on the API of sc.
+func (p *Provider) rolesOn(r *request, app *application.Application, sc *scopes) ([]string, error) {
+	api, err := p.findAPI(r, sc)
+	if err != nil {
+		return nil, err
+	}
+	roles, ok := app.RolesOn(api.AppID)
+	if !ok && api.AppID != app.AppID {
+		return nil, invalid("consentMissing", "%s may not call %s. An administrator can grant it by the client id %s.", app.DisplayName, api.DisplayName, api.AppID)
+	}
+	return roles, nil
 }
 
 // revoke ends the refresh tokens of one sign-in at the client's wish
