@@ -51,7 +51,8 @@ var kinds, issuers, flags = []string{"", "Guest", "member"}, []string{"", "a.tes
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-func some1(r *rand.Rand, id string) row {
+// made is a row of random members.
+func made(r *rand.Rand, id string) row {
 	x := row{id: id, name: pick(r, texts), kind: pick(r, kinds), on: r.IntN(2) == 0, synced: r.IntN(2) == 0, n: int64(r.IntN(5) - 2), at: int64(r.IntN(3)) * 1767312000000}
 	for _, f := range flags {
 		if r.IntN(2) == 0 {
@@ -103,7 +104,7 @@ func world(t *testing.T, d *db.DB, r *rand.Rand, n int) []row {
 	}
 	rows := make([]row, n)
 	for i := range rows {
-		rows[i] = some1(r, fmt.Sprintf("%08x-0000-7000-8000-%012x", r.Uint32(), i))
+		rows[i] = made(r, fmt.Sprintf("%08x-0000-7000-8000-%012x", r.Uint32(), i))
 	}
 	insert(t, d, rows...)
 	return rows
