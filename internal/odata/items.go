@@ -2,26 +2,36 @@ package odata
 
 import "strings"
 
-// any appends one EXISTS for all conditions of a lambda (DO-36).
+// any appends one subquery for all conditions of a lambda (DO-36).
 func (s *SQL) any(e Any) *SQL {
-	there, from := e.Items.there(), e.Items.From
+	there, i := e.Items.there(), e.Items
 	switch {
 	case e.X == nil:
 		return s.Text(there)
-	case from == "" && e.All:
+	case i.From == "" && e.All:
 		return s.Text("(NOT " + there + " OR ").Where(e.X).Text(")")
-	case from == "":
+	case i.From == "":
 		return s.Text("(" + there + " AND ").Where(e.X).Text(")")
 	case e.All:
-		return s.Text("NOT EXISTS (SELECT 1 FROM " + from + " AND NOT (").Where(e.X).Text("))")
+		return s.Text("NOT EXISTS (SELECT 1 FROM " + i.tied() + " AND NOT (").Where(e.X).Text("))")
+	case i.Owner != "": // SQLite would try an EXISTS on every row
+		return s.Text(i.Row + " IN (SELECT " + i.Owner + " FROM " + i.From + " AND ").Where(e.X).Text(")")
 	}
-	return s.Text("EXISTS (SELECT 1 FROM " + from + " AND ").Where(e.X).Text(")")
+	return s.Text("EXISTS (SELECT 1 FROM " + i.From + " AND ").Where(e.X).Text(")")
+}
+
+// tied is From with the tie to the row outside.
+func (i *Items) tied() string {
+	if i.Owner == "" {
+		return i.From
+	}
+	return i.From + " AND " + i.Owner + " = " + i.Row
 }
 
 // there is the condition that there is at least one item.
 func (i *Items) there() string {
 	if i.From != "" {
-		return "EXISTS (SELECT 1 FROM " + i.From + ")"
+		return "EXISTS (SELECT 1 FROM " + i.tied() + ")"
 	}
 	var parts []string
 	for _, name := range i.Members.names(func(Property) bool { return true }) {
@@ -37,7 +47,7 @@ func (i *Items) there() string {
 // number is how many items there are.
 func (i *Items) number() string {
 	if i.From != "" {
-		return "(SELECT count(*) FROM " + i.From + ")"
+		return "(SELECT count(*) FROM " + i.tied() + ")"
 	}
 	return "CASE WHEN " + i.there() + " THEN CAST(1 AS BIGINT) ELSE 0 END"
 }

@@ -33,11 +33,17 @@ type Property struct {
 // /$count only, and any() and all() become one EXISTS, so that all conditions
 // of a lambda meet the same item (DO-36).
 type Items struct {
-	// From is what follows FROM, tied to the row outside by its WHERE, e.g.
-	// "user_values v WHERE v.user_id = users.id AND v.name = 'otherMails'".
-	// More conditions are put behind it with AND. "" means that the row
-	// itself holds the one item, which is there unless all Members are null.
+	// From is what follows FROM, with a WHERE, e.g.
+	// "user_values v WHERE v.kind = 'otherMails'". More conditions are put
+	// behind it with AND. "" means that the row itself holds the one item,
+	// which is there unless all Members are null.
 	From string
+	// Owner and Row tie the items to the row outside: "v.user_id" and
+	// "users.id". any(x: …) then looks the items up first, which an index of
+	// their table can answer (docs/sql.md). Without Owner, From must hold the
+	// tie itself (… AND v.user_id = users.id): every row outside looks for
+	// its items, which is right where there are few rows.
+	Owner, Row string
 	// Members are what a condition may name: "" is the item itself
 	// (x:x eq 'a'), "id" a member of it (x:x/id eq 'a'). Their columns belong
 	// to the table of From. Items of items are not supported.
