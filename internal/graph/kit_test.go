@@ -147,6 +147,7 @@ func (w *world) request(method, target, who string, body []byte, header http.Hea
 	}
 	rec := httptest.NewRecorder()
 	w.api.ServeHTTP(rec, r)
+	w.checkAnswer(method, target, rec)
 	return rec
 }
 

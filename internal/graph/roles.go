@@ -2,6 +2,7 @@ package graph
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"cardea/internal/db"
@@ -64,9 +65,13 @@ func roleCollection[T any](path string, s Shape, schema odata.Schema, as func(di
 func roles() []resource {
 	const members = "/directoryRoles/{role}/members"
 	shape := Shape{Set: "directoryRoles"}
+	templates := roleCollection("/directoryRoleTemplates", Shape{Set: "directoryRoleTemplates"}, directory.RoleSchema, asRole)
+	templates.View = func(_ *Call, _ directoryRole, o object) object { // its id is what a role names
+		return slices.DeleteFunc(slices.Clone(o), func(m member) bool { return m.name == "roleTemplateId" })
+	}
 	return []resource{
 		roleCollection("/directoryRoles", shape, directory.RoleSchema, asRole),
-		roleCollection("/directoryRoleTemplates", Shape{Set: "directoryRoleTemplates"}, directory.RoleSchema, asRole),
+		templates,
 		route{Method: "POST", Path: "/directoryRoles", Access: writeRoles, Run: func(c *Call) (Answer, error) {
 			var in directoryRole
 			if err := c.decode(&in); err != nil {
