@@ -1,12 +1,10 @@
 package main
 
 import (
-	"encoding/csv"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -136,34 +134,29 @@ func explainPasskeys(x *call, u map[string]any, _ []string) error {
 func tapCommand(a *admin) *cobra.Command {
 	columns := []column{{"USER", "user"}, {"PASS", "temporaryAccessPass"}, {"FROM", "startDateTime"}, {"MINUTES", "lifetimeInMinutes"}, {"ONCE", "isUsableOnce"},
 		{"USABLE", "isUsable"}, {"WHY", "methodUsabilityReason"}, {"ID", "id"}}
-	passes := func(u map[string]any) string {
-		return "/v1.0/users/" + text(u, "id") + "/authentication/temporaryAccessPassMethods"
-	}
-	var minutes int
 	var once bool
-	var start, file string
+	var o passOrder
 	var issue *cobra.Command
-	issue = a.verb("issue USER…", "Issue Temporary Access Passes; each is shown once", "  cardea tap issue ada --minutes 60 --once\n  cardea tap issue --csv new-people.csv", -1, func(x *call, args []string) error {
-		body := map[string]any{}
-		if minutes > 0 {
-			body["lifetimeInMinutes"] = minutes
+	issue = a.verb("issue USER…", "Issue Temporary Access Passes; each is shown once", `  cardea tap issue ada --minutes 60 --once
+  cardea tap issue --csv people.csv --lifetime 8h --once --letters out/
+  cardea tap issue --csv people.csv --lifetime 8h --mail`, -1, func(x *call, args []string) error {
+		if o.once = nil; issue.Flags().Changed("once") {
+			o.once = &once
 		}
-		if issue.Flags().Changed("once") {
-			body["isUsableOnce"] = once
+		if err := o.check(); err != nil {
+			return err
 		}
-		if start != "" {
-			body["startDateTime"] = start
-		}
-		if file != "" {
-			more, err := firstColumn(file)
-			if err != nil {
-				return err
-			}
-			args = append(args, more...)
-		}
-		if len(args) == 0 {
+		switch {
+		case o.csv == "" && len(args) == 0:
 			return usage{errors.New("name the people, or give --csv")}
+		case o.csv != "" && len(args) > 0:
+			return usage{errors.New("name the people, or give --csv, not both")}
+		case o.csv != "":
+			return issuePasses(x, &o)
 		}
+		ctx, cancel := context.WithTimeout(x.ctx, x.timeout)
+		defer cancel()
+		x.ctx = ctx
 		rows, failed := []map[string]any{}, 0
 		for _, typed := range args {
 			u, err := x.user(typed)
@@ -173,7 +166,7 @@ func tapCommand(a *admin) *cobra.Command {
 			}
 			var p map[string]any
 			if err == nil {
-				p, err = x.send("POST", passes(u), body)
+				p, err = x.send("POST", passesOf(text(u, "id")), o.body())
 			}
 			if err != nil {
 				if len(args) == 1 {
@@ -193,16 +186,26 @@ func tapCommand(a *admin) *cobra.Command {
 		}
 		return partly(failed, len(args))
 	})
-	issue.Flags().IntVar(&minutes, "minutes", 0, "lifetime; the policy's default unless given")
+	issue.Long = `Issue Temporary Access Passes: codes with which people come in and create a
+passkey of their own. This is the way to synced passkeys (of a phone or a
+password manager): those cannot be made for somebody else.
+
+With --csv for everybody in a file: --letters writes one HTML file with a page
+for each person, to print; --mail has the server send everybody a one-time link
+instead of a code; with neither the codes are printed.`
+	o.flags(issue)
+	issue.Flags().IntVar(&o.minutes, "minutes", 0, "lifetime; the policy's default unless given")
+	issue.Flags().DurationVar(&o.lifetime, "lifetime", 0, "the same as a span, such as 8h")
 	issue.Flags().BoolVar(&once, "once", false, "works one time only")
-	issue.Flags().StringVar(&start, "start", "", "works from then on, e.g. 2026-10-05T08:00:00Z")
-	issue.Flags().StringVar(&file, "csv", "", "file with a user name in the first column")
+	issue.Flags().StringVar(&o.start, "start", "", "works from then on, e.g. 2026-10-05T08:00:00Z")
+	issue.Flags().StringVar(&o.letters, "letters", "", "with --csv: the folder for letters.html")
+	issue.Flags().BoolVar(&o.mail, "mail", false, "with --csv: the server mails everybody a one-time link to the first passkey")
 	list := a.verb("list USER", "The pass of a person, without its code", "", 1, func(x *call, args []string) error {
 		u, err := x.user(args[0])
 		if err != nil {
 			return err
 		}
-		rows, err := x.list(passes(u))
+		rows, err := x.list(passesOf(text(u, "id")))
 		if err != nil {
 			return err
 		}
@@ -216,7 +219,7 @@ func tapCommand(a *admin) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		rows, err := x.list(passes(u))
+		rows, err := x.list(passesOf(text(u, "id")))
 		if err != nil {
 			return err
 		}
@@ -229,7 +232,7 @@ func tapCommand(a *admin) *cobra.Command {
 				x.say("Would end the pass of %s.", text(u, "userPrincipalName"))
 				continue
 			}
-			if _, err := x.send("DELETE", passes(u)+"/"+text(r, "id"), nil); err != nil {
+			if _, err := x.send("DELETE", passesOf(text(u, "id"))+"/"+text(r, "id"), nil); err != nil {
 				return err
 			}
 			x.say("The pass of %s is over.", text(u, "userPrincipalName"))
@@ -237,31 +240,4 @@ func tapCommand(a *admin) *cobra.Command {
 		return nil
 	})
 	return noun("tap", "Temporary Access Passes: the way in and the way back", issue, list, revoke)
-}
-
-// firstColumn reads the user names of a CSV file; a heading "user" or
-// "userPrincipalName" is skipped.
-func firstColumn(path string) ([]string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	r := csv.NewReader(f)
-	r.FieldsPerRecord = -1
-	var out []string
-	for {
-		row, err := r.Read()
-		if err == io.EOF {
-			return out, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		name := strings.TrimSpace(strings.TrimPrefix(row[0], "\ufeff"))
-		if name == "" || out == nil && (strings.EqualFold(name, "user") || strings.EqualFold(name, "userPrincipalName")) {
-			continue
-		}
-		out = append(out, name)
-	}
 }

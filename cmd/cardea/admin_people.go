@@ -178,7 +178,7 @@ func userCommand(a *admin) *cobra.Command {
 	})
 	link.Flags().IntVar(&minutes, "minutes", 0, "lifetime; 24 hours unless given")
 	link.Flags().BoolVar(&mail, "mail", false, "send it to the person's mail address")
-	return noun("user", "People", list, get, create, update, switchTo("disable", "Keep a person out, from now on", false), switchTo("enable", "Let a person in again", true), remove, methods, revoke, link)
+	return noun("user", "People", list, get, create, update, switchTo("disable", "Keep a person out, from now on", false), switchTo("enable", "Let a person in again", true), remove, methods, revoke, link, importCommand(a))
 }
 
 // personVerb is a verb with the flags of a person's members. body holds those

@@ -142,14 +142,21 @@ const (
 // ask makes a request, waits as long as the server wishes and repeats it. It
 // may be called by all workers. After awayError the run is over.
 func (m *many) ask(method, path string, body any) (map[string]any, error) {
+	o, _, err := m.askOften(method, path, body)
+	return o, err
+}
+
+// askOften is ask that tells how often it asked: what was asked more than once
+// may have been done by the first.
+func (m *many) askOften(method, path string, body any) (o map[string]any, times int, err error) {
 	for try := 1; ; try++ {
 		if err := m.gate.Enter(m.stop); err != nil {
-			return nil, err
+			return nil, try, err
 		}
 		one := *m.call
 		ctx, cancel := context.WithTimeout(m.call.ctx, m.timeout)
 		one.ctx = ctx
-		o, err := one.send(method, path, body)
+		o, err = one.send(method, path, body)
 		cancel()
 		pause, tries := patience(err, try)
 		if try >= tries {
@@ -160,9 +167,9 @@ func (m *many) ask(method, path string, body any) (map[string]any, error) {
 			continue
 		}
 		if api, ok := errors.AsType[*apiError](err); err != nil && (!ok || api.Status == http.StatusUnauthorized || api.Status == http.StatusServiceUnavailable || api.Status == http.StatusTooManyRequests) {
-			return nil, awayError{err}
+			return nil, try, awayError{err}
 		}
-		return o, err
+		return o, try, err
 	}
 }
 

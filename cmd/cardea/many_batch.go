@@ -15,6 +15,7 @@ type sub struct {
 	Method, Path string // below the version, e.g. /users/ada@contoso.test
 	Body         any
 	Answer       map[string]any
+	Again        bool  // asked more than once: an earlier try may have done it
 	Err          error // nil, *apiError, or what ended the run
 }
 
@@ -30,6 +31,7 @@ func (m *many) batch(subs []*sub) error {
 		var worst error
 		for _, s := range left {
 			if pause, tries := patience(s.Err, try); pause > 0 && try < tries {
+				s.Again = true
 				again, worst = append(again, s), longer(worst, s.Err)
 			}
 		}
@@ -79,13 +81,16 @@ func (m *many) batchOnce(subs []*sub) error {
 		all = append(all, r)
 		s.Answer, s.Err = nil, &apiError{Status: http.StatusBadGateway, Message: "the answer to a batch lacks one of its requests"}
 	}
-	o, err := m.ask("POST", "/v1.0/$batch", map[string]any{"requests": all})
+	o, times, err := m.askOften("POST", "/v1.0/$batch", map[string]any{"requests": all})
 	if err != nil {
 		return err
 	}
 	var got struct{ Responses []subAnswer }
 	if err := json.Unmarshal(mustJSON(o), &got); err != nil {
 		return err
+	}
+	for _, s := range subs {
+		s.Again = s.Again || times > 1
 	}
 	for _, a := range got.Responses {
 		if i, err := strconv.Atoi(a.ID); err == nil && i >= 0 && i < len(subs) {

@@ -38,7 +38,7 @@ type planned struct {
 }
 
 func (r manyRow) sum() uint32 {
-	return crc32.ChecksumIEEE(fmt.Appendf(nil, "%q", []string{r.User, r.Label, r.Serial, strings.Join(r.Groups, ";"), string(r.Payload)}))
+	return crc32.ChecksumIEEE(fmt.Appendf(nil, "%q", append(r.Cells.All(), string(r.Payload), r.User, r.Label, r.Serial)))
 }
 
 // rowReader reads rows. After a *bulk.Fault it goes on; the end is io.EOF.

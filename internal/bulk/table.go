@@ -41,6 +41,9 @@ func (r Row) Get(name string) string {
 	return ""
 }
 
+// All are the cells as they are written, those without a heading too.
+func (r Row) All() []string { return slices.Clone(r.cells) }
+
 // NewTable reads the headings. A *Fault says what they lack.
 func NewTable(in io.Reader, columns []Column) (*Table, error) {
 	t := &Table{r: NewReader(in), at: map[string]int{}}
