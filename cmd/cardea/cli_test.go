@@ -24,6 +24,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"cardea/internal/audit"
+	"cardea/internal/ctap/ctaptest"
 	"cardea/internal/db"
 	"cardea/internal/directory"
 	"cardea/internal/page"
@@ -48,6 +49,21 @@ func TestScripts(t *testing.T) {
 		if err != nil {
 			return err
 		}
+		l, err := net.Listen("unix", filepath.Join(e.WorkDir, "usb")) // a security key in software
+		if err != nil {
+			return err
+		}
+		e.Defer(func() { l.Close() })
+		key := &ctaptest.Key{}
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go key.Serve(c)
+			}
+		}()
 		e.Setenv("CARDEA_SERVER", s.address)
 		e.Setenv("CARDEA_CA", s.ca)
 		e.Setenv("CARDEA_CLIENT_ID", app.ClientID)

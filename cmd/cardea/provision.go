@@ -25,12 +25,15 @@ type provisionFlags struct {
 	challenges, imported                string
 	validFor                            string
 	disabled                            bool
+	device                              string
+	forcePIN                            bool
 }
 
 func provisionCommand(a *admin) *cobra.Command {
 	var o provisionFlags
 	c := a.verb("provision", "Create passkeys for many people", `  cardea passkey provision --csv people.csv --authenticator software --keys out.keys --dry-run
   cardea passkey provision --csv people.csv --authenticator software --keys out.keys
+  cardea passkey provision --csv people.csv --authenticator usb --force-pin-change
   cardea passkey provision --csv people.csv --challenges out.json --valid-for 30d     # for a key vendor
   cardea passkey provision --import responses.json --disabled                         # what the vendor sends back`, 0, func(x *call, _ []string) error {
 		return provision(x, &o)
@@ -49,7 +52,9 @@ Temporary Access Passes: cardea tap issue --csv people.csv --letters DIR.
 docs/provisioning.md is the whole guide.`
 	o.flags(c)
 	f := c.Flags()
-	f.StringVar(&o.authenticator, "authenticator", "", "where the passkeys come from: software (for tests, kiosks, service accounts)")
+	f.StringVar(&o.authenticator, "authenticator", "", "where the passkeys come from: usb (security keys plugged in here), or software (for tests, kiosks, service accounts)")
+	f.StringVar(&o.device, "device", "", "with usb: this device instead of the one that is plugged in, e.g. /dev/hidraw3")
+	f.BoolVar(&o.forcePIN, "force-pin-change", false, "with usb: each key asks for a new PIN before its owner uses it first")
 	f.StringVar(&o.keys, "keys", "", "with software: the sealed file that the private keys go to")
 	f.StringVar(&o.passphraseFile, "passphrase-file", "", "file with the passphrase of --keys (or CARDEA_KEYFILE_PASSPHRASE, or the terminal)")
 	f.StringVar(&o.challenges, "challenges", "", "write creation options for everybody to this file, for a key vendor; registers nothing")
@@ -81,8 +86,10 @@ func provision(x *call, o *provisionFlags) error {
 		return usage{errors.New("--csv names the file with the people")}
 	case o.imported != "" && o.csv != "":
 		return usage{errors.New("--import brings its own people; leave --csv out")}
-	case o.authenticator != "" && o.authenticator != "software":
-		return usage{fmt.Errorf("there is no authenticator %q; it is software", o.authenticator)}
+	case o.authenticator != "" && o.authenticator != "software" && o.authenticator != "usb":
+		return usage{fmt.Errorf("there is no authenticator %q; it is usb or software", o.authenticator)}
+	case o.authenticator != "usb" && (o.device != "" || o.forcePIN):
+		return usage{errors.New("--device and --force-pin-change go with --authenticator usb")}
 	case o.authenticator == "software" && o.keys == "" && !x.dryRun:
 		return usage{errors.New("--keys names the file that the private keys go to")}
 	}
@@ -109,8 +116,15 @@ func provision(x *call, o *provisionFlags) error {
 		}
 		return nil
 	}
-	if o.imported != "" {
+	switch {
+	case o.imported != "":
 		p.source = responses{}
+	case o.authenticator == "usb" && !x.dryRun:
+		pin, err := x.keyPIN()
+		if err != nil {
+			return err
+		}
+		p.source = &securityKeys{call: x, device: o.device, pin: pin, force: o.forcePIN}
 	}
 	if err := p.remarks(); err != nil {
 		return err
