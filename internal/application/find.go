@@ -16,13 +16,13 @@ var Schema = odata.Schema{
 	"createdDateTime": {Column: "created_at", Kind: odata.DateTimeOffset},
 	"uniqueName":      {Column: "unique_name", Folded: true},
 	"tags":            {Items: tagsOf("applications")},
-	"identifierUris": {Items: &odata.Items{From: "application_identifiers i WHERE i.application_id = applications.id",
+	"identifierUris": {Items: &odata.Items{From: "application_identifiers i WHERE TRUE", Owner: "i.application_id", Row: "applications.id",
 		Members: odata.Schema{"": {Column: "i.uri_key", Folded: true}}}},
 }
 
 // tagsOf is the collection of tags of the rows of a table.
 func tagsOf(table string) *odata.Items {
-	return &odata.Items{From: "application_tags t WHERE t.object_id = " + table + ".id", Members: odata.Schema{"": {Column: "t.tag"}}}
+	return &odata.Items{From: "application_tags t WHERE TRUE", Owner: "t.object_id", Row: table + ".id", Members: odata.Schema{"": {Column: "t.tag"}}}
 }
 
 // tag stores the tags of an object where $filter finds them.

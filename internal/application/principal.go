@@ -73,7 +73,8 @@ var PrincipalSchema = odata.Schema{
 	"accountEnabled":       {Column: "enabled", Kind: odata.Boolean},
 	"tags":                 {Items: tagsOf("service_principals")},
 	"servicePrincipalNames": {Items: &odata.Items{From: `(SELECT i.uri_key AS name, a.app_id AS app_id FROM application_identifiers i JOIN applications a ON a.id = i.application_id
-		UNION ALL SELECT app_id, app_id FROM service_principals UNION ALL SELECT 'https://graph.microsoft.com', '` + GraphAppID + `') n WHERE n.app_id = service_principals.app_id`, Members: odata.Schema{"": {Column: "n.name", Folded: true}}}},
+		UNION ALL SELECT app_id, app_id FROM service_principals UNION ALL SELECT 'https://graph.microsoft.com', '` + GraphAppID + `') n WHERE TRUE`,
+		Owner: "n.app_id", Row: "service_principals.app_id", Members: odata.Schema{"": {Column: "n.name", Folded: true}}}},
 }
 
 // PrincipalPaging is the page size and the usual order: by name.

@@ -33,14 +33,14 @@ var UserSchema = odata.Schema{
 	"createdDateTime":          {Column: "created_at", Kind: odata.DateTimeOffset, Sort: true},
 	"otherMails":               {Items: valuesOf("otherMails")},
 	"proxyAddresses":           {Items: valuesOf("proxyAddresses")},
-	"identities": {Items: &odata.Items{From: "user_values v WHERE v.user_id = users.id AND v.kind = 'identities'", Members: odata.Schema{
+	"identities": {Items: &odata.Items{From: "user_values v WHERE v.kind = 'identities'", Owner: "v.user_id", Row: "users.id", Members: odata.Schema{
 		"issuer": {Column: "v.issuer", Folded: true}, "issuerAssignedId": {Column: "v.key", Folded: true}, "signInType": {Column: "v.type", Folded: true}}}},
-	"memberOf": {Items: &odata.Items{From: "group_members m WHERE m.member_id = users.id", Members: odata.Schema{"id": {Column: "m.group_id", Folded: true}}}},
+	"memberOf": {Items: &odata.Items{From: "group_members m WHERE TRUE", Owner: "m.member_id", Row: "users.id", Members: odata.Schema{"id": {Column: "m.group_id", Folded: true}}}},
 }
 
 // valuesOf is a list of texts in user_values.
 func valuesOf(kind string) *odata.Items {
-	return &odata.Items{From: "user_values v WHERE v.user_id = users.id AND v.kind = '" + kind + "'", Count: true,
+	return &odata.Items{From: "user_values v WHERE v.kind = '" + kind + "'", Owner: "v.user_id", Row: "users.id", Count: true,
 		Members: odata.Schema{"": {Column: "v.key", Folded: true, More: []string{"endswith"}}}}
 }
 
@@ -68,10 +68,10 @@ var GroupSchema = odata.Schema{
 	"mailEnabled":        {Column: "mail_enabled", Kind: odata.Boolean},
 	"isAssignableToRole": {Column: "role_assignable", Kind: odata.Boolean},
 	"createdDateTime":    {Column: "created_at", Kind: odata.DateTimeOffset},
-	"groupTypes": {Items: &odata.Items{From: `(SELECT id, 'unified' AS type FROM groups WHERE unified UNION ALL SELECT id, 'dynamicmembership' FROM groups WHERE dynamic) t WHERE t.id = groups.id`,
-		Count: true, Members: odata.Schema{"": {Column: "t.type", Folded: true}}}},
-	"members": {Items: &odata.Items{From: "group_members m WHERE m.group_id = groups.id", Count: true, Members: odata.Schema{"id": {Column: "m.member_id", Folded: true}}}},
-	"owners":  {Items: &odata.Items{From: "group_owners o WHERE o.group_id = groups.id", Count: true, Members: odata.Schema{"id": {Column: "o.owner_id", Folded: true}}}},
+	"groupTypes": {Items: &odata.Items{From: `(SELECT id, 'unified' AS type FROM groups WHERE unified UNION ALL SELECT id, 'dynamicmembership' FROM groups WHERE dynamic) t WHERE TRUE`,
+		Owner: "t.id", Row: "groups.id", Count: true, Members: odata.Schema{"": {Column: "t.type", Folded: true}}}},
+	"members": {Items: &odata.Items{From: "group_members m WHERE TRUE", Owner: "m.group_id", Row: "groups.id", Count: true, Members: odata.Schema{"id": {Column: "m.member_id", Folded: true}}}},
+	"owners":  {Items: &odata.Items{From: "group_owners o WHERE TRUE", Owner: "o.group_id", Row: "groups.id", Count: true, Members: odata.Schema{"id": {Column: "o.owner_id", Folded: true}}}},
 }
 
 // GroupPaging is the page size and the usual order of groups: by name.

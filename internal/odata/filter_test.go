@@ -19,7 +19,7 @@ var schema = Schema{
 	"synced":            {Column: "c_sync", Kind: Boolean, Zero: true},
 	"signInEventTypes":  {Items: &Items{Members: Schema{"": {Column: "c_kind"}}}},
 	"targetResources":   {Items: &Items{Members: Schema{"id": {Column: "c_target", Folded: true}}, Count: true}},
-	"otherMails":        {Items: &Items{From: "c_mails m WHERE m.id = id", Members: Schema{"": {Column: "m.c_mail", Folded: true, More: []string{"endswith"}}}, Count: true}},
+	"otherMails":        {Items: &Items{From: "c_mails m WHERE TRUE", Owner: "m.id", Row: "id", Members: Schema{"": {Column: "m.c_mail", Folded: true, More: []string{"endswith"}}}, Count: true}},
 	"cardea/identities": {Items: &Items{From: "c_names n WHERE n.on", Owner: "n.id", Row: "id", All: true, Members: Schema{"issuer": {Column: "n.c_issuer"}, "issuerAssignedId": {Column: "n.c_value"}}}},
 }
 
@@ -62,12 +62,12 @@ func TestFilter(t *testing.T) {
 		{"DO-34", "combinations has microsoft.graph.modes'sms, Password'", `((',' || lower(c_flags) || ',') LIKE $1 ESCAPE '\' AND (',' || lower(c_flags) || ',') LIKE $2 ESCAPE '\')`, "%,sms,% %,password,%"},
 		{"DO-36", "signInEventTypes/any(t: t eq 'nonInteractiveUser')", "((c_kind <> '') AND lower(c_kind) = $1)", "noninteractiveuser"},
 		{"DO-36", "targetResources/any(t:t/id eq 'A') and accountEnabled eq false", "(((c_target <> '') AND c_target = $1) AND c_on = $2)", "a false"},
-		{"DO-36", "otherMails/ANY(long_name : endsWith(long_name,'x') or long_name eq null)", `EXISTS (SELECT 1 FROM c_mails m WHERE m.id = id AND (m.c_mail LIKE $1 ESCAPE '\' OR m.c_mail = ''))`, "%x"},
+		{"DO-36", "otherMails/ANY(long_name : endsWith(long_name,'x') or long_name eq null)", `id IN (SELECT m.id FROM c_mails m WHERE TRUE AND (m.c_mail LIKE $1 ESCAPE '\' OR m.c_mail = ''))`, "%x"},
 		{"DO-36 same item, DO-52", "cardea/identities/any(i:i/issuer eq 'a' and i/issuerAssignedId eq 'b')", `id IN (SELECT n.id FROM c_names n WHERE n.on AND (lower(n.c_issuer) = $1 AND lower(n.c_value) = $2))`, "a b"},
 		{"DO-36 all", "cardea/identities/all(i:i/issuer eq 'a')", `NOT EXISTS (SELECT 1 FROM c_names n WHERE n.on AND n.id = id AND NOT (lower(n.c_issuer) = $1))`, "a"},
-		{"DO-36 not empty", "not otherMails/any( )", `NOT (EXISTS (SELECT 1 FROM c_mails m WHERE m.id = id))`, ""},
-		{"$count", "otherMails/$COUNT eq 0 or 1 le otherMails/$count", `(NOT EXISTS (SELECT 1 FROM c_mails m WHERE m.id = id) OR EXISTS (SELECT 1 FROM c_mails m WHERE m.id = id))`, ""},
-		{"$count", "otherMails/$count gt 3", `(SELECT count(*) FROM c_mails m WHERE m.id = id) > $1`, "3"},
+		{"DO-36 not empty", "not otherMails/any( )", `NOT (EXISTS (SELECT 1 FROM c_mails m WHERE TRUE AND m.id = id))`, ""},
+		{"$count", "otherMails/$COUNT eq 0 or 1 le otherMails/$count", `(NOT EXISTS (SELECT 1 FROM c_mails m WHERE TRUE AND m.id = id) OR EXISTS (SELECT 1 FROM c_mails m WHERE TRUE AND m.id = id))`, ""},
+		{"$count", "otherMails/$count gt 3", `(SELECT count(*) FROM c_mails m WHERE TRUE AND m.id = id) > $1`, "3"},
 		{"$count", "targetResources/$count in (1,2)", `CASE WHEN (c_target <> '') THEN CAST(1 AS BIGINT) ELSE 0 END IN ($1, $2)`, "1 2"},
 	} {
 		e, err := ParseFilter(c.in, schema)

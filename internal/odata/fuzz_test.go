@@ -9,7 +9,7 @@ import (
 
 // ours is all the SQL that this package and schema can write.
 var ours = strings.NewReplacer(func() (pairs []string) {
-	for _, w := range []string{"SELECT 1 FROM", "SELECT count(*) FROM", "c_mails m WHERE m.id = id", "n.id = id", "SELECT n.id FROM c_names n WHERE n.on", "c_names n WHERE n.on", "CASE WHEN", "THEN CAST(1 AS BIGINT) ELSE 0 END", "EXISTS", "m.c_mail", "n.c_issuer", "n.c_value",
+	for _, w := range []string{"SELECT 1 FROM", "SELECT count(*) FROM", "m.id = id", "n.id = id", "SELECT m.id FROM c_mails m WHERE TRUE", "c_mails m WHERE TRUE", "SELECT n.id FROM c_names n WHERE n.on", "c_names n WHERE n.on", "CASE WHEN", "THEN CAST(1 AS BIGINT) ELSE 0 END", "EXISTS", "m.c_mail", "n.c_issuer", "n.c_value",
 		"c_target", "c_name", "c_kind", "c_upn", "c_on", "c_at", "c_n", "c_flags", "c_last", "c_sync", "id", "ORDER BY", "LIMIT", "OFFSET", "DESC", "AND", "OR", "NOT", "IN", "LIKE", "ESCAPE", "FALSE", "lower", "replace",
 		`'\'`, `'-'`, `'.'`, `'_'`, `'@'`, `''''`, `'"'`, `'('`, `')'`, `'/'`, `','`, `'&'`, `':'`, `'+'`, `' '`, `''`, "||", "1 = 1", "1 = 0", "0", "(", ")", ",", " ", "=", "<", ">"} {
 		pairs = append(pairs, w, "")

@@ -14,19 +14,13 @@ func (s *SQL) any(e Any) *SQL {
 		return s.Text("(" + there + " AND ").Where(e.X).Text(")")
 	case e.All:
 		return s.Text("NOT EXISTS (SELECT 1 FROM " + i.tied() + " AND NOT (").Where(e.X).Text("))")
-	case i.Owner != "": // SQLite would try an EXISTS on every row
-		return s.Text(i.Row + " IN (SELECT " + i.Owner + " FROM " + i.From + " AND ").Where(e.X).Text(")")
 	}
-	return s.Text("EXISTS (SELECT 1 FROM " + i.From + " AND ").Where(e.X).Text(")")
+	// An index of the items answers it; SQLite would try an EXISTS on every row.
+	return s.Text(i.Row + " IN (SELECT " + i.Owner + " FROM " + i.From + " AND ").Where(e.X).Text(")")
 }
 
 // tied is From with the tie to the row outside.
-func (i *Items) tied() string {
-	if i.Owner == "" {
-		return i.From
-	}
-	return i.From + " AND " + i.Owner + " = " + i.Row
-}
+func (i *Items) tied() string { return i.From + " AND " + i.Owner + " = " + i.Row }
 
 // there is the condition that there is at least one item.
 func (i *Items) there() string {

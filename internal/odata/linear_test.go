@@ -22,7 +22,7 @@ func allocated(f func()) uint64 {
 // TestParsingIsLinear: whatever a caller sends takes no more memory than 64
 // times its length and what one refusal takes (DO-37).
 func TestParsingIsLinear(t *testing.T) {
-	tight := Schema{"a": {Column: "a", Kind: Int64, More: []string{"has"}}, "s": {Column: "s", More: []string{"has", "contains"}}, "c": {Items: &Items{From: "c WHERE c.a = a", Members: Schema{"": {Column: "c.x"}}, Count: true}}}
+	tight := Schema{"a": {Column: "a", Kind: Int64, More: []string{"has"}}, "s": {Column: "s", More: []string{"has", "contains"}}, "c": {Items: &Items{From: "c WHERE TRUE", Owner: "c.a", Row: "a", Members: Schema{"": {Column: "c.x"}}, Count: true}}}
 	fill := func(s string) string { return strings.Repeat(s, maxOption/len(s)) }
 	for name, in := range map[string]string{
 		"comparisons": fill("a eq 1or(") + "", "one hundred comparisons": strings.Repeat("a eq 1 or ", 99) + "a eq 1", "short ones": strings.Repeat("a in(1)or ", 99) + "a eq 1",

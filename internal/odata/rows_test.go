@@ -34,7 +34,7 @@ var real = Schema{
 	"n":        {Column: "n", Kind: Int64, Sort: true},
 	"at":       {Column: "at", Kind: DateTimeOffset, Zero: true, Sort: true},
 	"kinds":    {Items: &Items{Members: Schema{"": {Column: "kind", More: []string{"endswith"}}}, All: true, Count: true}},
-	"mails":    {Items: &Items{From: "odata_mails m WHERE m.row_id = odata_rows.id", Members: Schema{"": {Column: "m.mail", More: []string{"endswith"}}}, All: true, Count: true}},
+	"mails":    {Items: &Items{From: "odata_mails m WHERE TRUE", Owner: "m.row_id", Row: "odata_rows.id", Members: Schema{"": {Column: "m.mail", More: []string{"endswith"}}}, All: true, Count: true}},
 	"accounts": {Items: &Items{From: "odata_accounts a WHERE a.row_id <> ''", Owner: "a.row_id", Row: "odata_rows.id", Members: Schema{"issuer": {Column: "a.issuer"}, "value": {Column: "a.value_key", Folded: true}}, All: true, Count: true}},
 }
 

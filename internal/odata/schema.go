@@ -30,19 +30,16 @@ type Property struct {
 }
 
 // Items makes a property a collection. It is reached through any(), all() and
-// /$count only, and any() and all() become one EXISTS, so that all conditions
+// /$count only, and any() and all() become one subquery, so that all conditions
 // of a lambda meet the same item (DO-36).
 type Items struct {
-	// From is what follows FROM, with a WHERE, e.g.
-	// "user_values v WHERE v.kind = 'otherMails'". More conditions are put
-	// behind it with AND. "" means that the row itself holds the one item,
+	// From is what follows FROM, with a WHERE (at least
+	// WHERE TRUE), e.g. "user_values v WHERE v.kind = 'otherMails'". More
+	// conditions are put behind it with AND. "" means that the row itself holds the one item,
 	// which is there unless all Members are null.
 	From string
 	// Owner and Row tie the items to the row outside: "v.user_id" and
-	// "users.id". any(x: …) then looks the items up first, which an index of
-	// their table can answer (docs/sql.md). Without Owner, From must hold the
-	// tie itself (… AND v.user_id = users.id): every row outside looks for
-	// its items, which is right where there are few rows.
+	// "users.id". Owner is never NULL.
 	Owner, Row string
 	// Members are what a condition may name: "" is the item itself
 	// (x:x eq 'a'), "id" a member of it (x:x/id eq 'a'). Their columns belong
