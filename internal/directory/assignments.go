@@ -79,7 +79,10 @@ func Assign(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, r A
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return r, problem.New(problem.Invalid, "alreadyExists", "One or more added object references already exist: this role is assigned already.").Because(err)
 	}
-	return r, audit.Write(ctx, q, a, now, r.record("Add member to role", "Assign", p.target()))
+	if err := audit.Write(ctx, q, a, now, r.record("Add member to role", "Assign", p.target())); err != nil || p.Type != kindUser || r.RoleDefinitionID != GlobalAdministrator {
+		return r, err
+	}
+	return r, settlePerson(ctx, q, now, p.ID)
 }
 
 func (r *Assignment) check(ctx context.Context, q db.Querier) (Principal, error) {

@@ -168,7 +168,10 @@ func Restore(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, r 
 	if err := audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Restore group", Category: "GroupManagement", OperationType: "Update", TargetResources: []audit.Target{g.target()}}); err != nil {
 		return d, err
 	}
-	return d, logChanges(ctx, q, now, kindGroup, change{id: g.ID, what: []string{everything}})
+	if err := logChanges(ctx, q, now, kindGroup, change{id: g.ID, what: []string{everything}}); err != nil {
+		return d, err
+	}
+	return d, g.settle(ctx, q, now, nil)
 }
 
 type restoring struct {
@@ -198,7 +201,7 @@ func restoreUser(ctx context.Context, q db.Querier, a audit.Actor, now time.Time
 	if err := audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Restore user", Category: "UserManagement", OperationType: "Update", TargetResources: []audit.Target{u.target()}}); err != nil {
 		return err
 	}
-	return logChanges(ctx, q, now, kindUser, change{id: u.ID, what: []string{everything}})
+	return logPeople(ctx, q, now, []User{*u.User}, nil)
 }
 
 // Purge removes a deleted item for good, with everything that belongs to it

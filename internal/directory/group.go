@@ -105,6 +105,9 @@ func (g *Group) checkMembership() error {
 	if g.MembershipRule == "" {
 		return invalid("membershipRule", "A group with DynamicMembership needs a membershipRule, for example user.department -eq \"IT\".")
 	}
+	if _, err := ParseRule(g.MembershipRule); err != nil {
+		return err
+	}
 	if g.MembershipRuleProcessingState == "" {
 		g.MembershipRuleProcessingState = "On"
 	}

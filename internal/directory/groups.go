@@ -73,7 +73,10 @@ func CreateGroup(ctx context.Context, q db.Querier, a audit.Actor, now time.Time
 	if err := audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Add group", Category: "GroupManagement", OperationType: "Add", TargetResources: []audit.Target{g.target()}}); err != nil {
 		return g, err
 	}
-	return g, logChanges(ctx, q, now, kindGroup, change{id: g.ID, what: []string{everything}})
+	if err := logChanges(ctx, q, now, kindGroup, change{id: g.ID, what: []string{everything}}); err != nil {
+		return g, err
+	}
+	return g, g.settle(ctx, q, now, nil)
 }
 
 func uniqueTaken(g Group, err error) error {
@@ -150,7 +153,10 @@ func (g *Group) update(ctx context.Context, q db.Querier, a audit.Actor, now tim
 	if len(names) == 0 {
 		return nil
 	}
-	return logChanges(ctx, q, now, kindGroup, change{id: g.ID, what: names})
+	if err := logChanges(ctx, q, now, kindGroup, change{id: g.ID, what: names}); err != nil {
+		return err
+	}
+	return g.settle(ctx, q, now, was)
 }
 
 // recode copies from into to by way of JSON, so that they share nothing.

@@ -40,7 +40,11 @@ func AddMember(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, 
 	if added == 0 { // Graph answers 400, not 409
 		return problem.New(problem.Invalid, "alreadyExists", "One or more added object references already exist for the following modified properties: 'members'.")
 	}
-	return audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Add member to group", Category: "GroupManagement", OperationType: "Assign", TargetResources: []audit.Target{what, g.target()}})
+	err = audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Add member to group", Category: "GroupManagement", OperationType: "Assign", TargetResources: []audit.Target{what, g.target()}})
+	if err != nil || !g.IsAssignableToRole || kind != kindUser {
+		return err
+	}
+	return settlePerson(ctx, q, now, what.ID)
 }
 
 // RemoveMember takes a member out of a group.

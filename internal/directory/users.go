@@ -44,7 +44,6 @@ func CreateUser(ctx context.Context, q db.Querier, a audit.Actor, now time.Time,
 // first person who cannot be stored, and its target starts with the position.
 func CreateUsers(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, all []User) ([]User, error) {
 	out := make([]User, len(all))
-	log := make([]change, len(all))
 	for i, u := range all {
 		made, err := insertUser(ctx, q, now, u)
 		if err == nil {
@@ -53,9 +52,9 @@ func CreateUsers(ctx context.Context, q db.Querier, a audit.Actor, now time.Time
 		if err != nil {
 			return nil, err
 		}
-		out[i], log[i] = made, change{id: made.ID, what: []string{everything}}
+		out[i] = made
 	}
-	return out, logChanges(ctx, q, now, kindUser, log...)
+	return out, logPeople(ctx, q, now, out, nil)
 }
 
 func insertUser(ctx context.Context, q db.Querier, now time.Time, u User) (User, error) {
@@ -167,7 +166,7 @@ func (u *User) update(ctx context.Context, q db.Querier, a audit.Actor, now time
 	if len(names) == 0 {
 		return nil
 	}
-	return logChanges(ctx, q, now, kindUser, change{id: u.ID, what: names})
+	return logPeople(ctx, q, now, []User{*u}, names)
 }
 
 // RevokeSessions voids every session and refresh token that u has now.

@@ -109,6 +109,10 @@ var (
 	readMemberOf = Access{Scopes: []string{"GroupMember.Read.All", "Group.Read.All", "Directory.Read.All", "User.Read.All", "User.ReadWrite.All", "Directory.ReadWrite.All"},
 		Own: []string{"User.Read"}}
 
+	// The answer holds what the rule asks of the person, whatever else the caller may see of people.
+	explainRules = Access{Scopes: []string{"Group.Read.All", "Group.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"},
+		Roles: []string{directory.GroupsAdministrator, directory.UserAdministrator, directory.GlobalReader}}
+
 	readDirectory = Access{Scopes: []string{"Directory.Read.All", "Directory.ReadWrite.All"}}
 
 	readRoles  = Access{Scopes: []string{"RoleManagement.Read.Directory", "RoleManagement.Read.All", "RoleManagement.ReadWrite.Directory", "Directory.Read.All", "Directory.ReadWrite.All"}}

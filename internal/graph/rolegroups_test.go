@@ -246,3 +246,29 @@ func TestServicePrincipalRole(t *testing.T) {
 		}
 	})
 }
+
+// TestDynamicGuard: neither a rule nor a change of what it asks may take the
+// last Global Administrator out of the groups that may use passkeys (PK-42).
+func TestDynamicGuard_DO15_PK42(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		admin := "/v1.0/users/" + w.ids["admin"]
+		w.provision("admin", "robot")
+		w.do(204, "PATCH", admin, "admin", `{"department": "IT"}`)
+		g := w.do(201, "POST", "/v1.0/groups", "useradmin", `{"displayName": "IT", "mailEnabled": false, "mailNickname": "it", "securityEnabled": true, "groupTypes": ["DynamicMembership"],
+			"membershipRule": "user.department -eq \"IT\"", "membershipRuleProcessingState": "On"}`)["id"].(string)
+		w.do(204, "PATCH", "/v1.0"+configsPath+"/fido2", "admin", `{"includeTargets": [{"targetType": "group", "id": "`+g+`"}]}`)
+		for _, c := range []struct{ target, body string }{
+			{"/v1.0/groups/" + g, `{"membershipRule": "user.department -eq \"HR\""}`},
+			{admin, `{"department": "HR"}`},
+			{"/v1.0/users/admin@contoso.test", `{"department": null}`},
+		} {
+			if got := codeOf(w.do(400, "PATCH", c.target, "admin", c.body)); got != "wouldLockOutAdministrators" {
+				t.Errorf("PATCH %s: %v", c.target, got)
+			}
+		}
+		w.do(204, "PATCH", admin, "admin", `{"jobTitle": "Boss"}`)
+		w.do(204, "PATCH", "/v1.0/groups/"+g, "useradmin", `{"membershipRule": "user.department -eq \"IT\" -or user.department -eq \"HR\""}`)
+		w.do(204, "PATCH", admin, "admin", `{"department": "HR"}`)
+	})
+}

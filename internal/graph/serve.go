@@ -65,6 +65,14 @@ func (c *Call) guarded(f func(q db.Querier) error) error {
 	})
 }
 
+// guardedPerson is guarded for a change of {user}: a rule may take an
+// administrator out of the groups that a policy is for.
+func (c *Call) guardedPerson(f func(q db.Querier) error) error {
+	return c.write(func(q db.Querier) error {
+		return c.keeper.GuardPerson(c.Context, q, c.Params["user"], func() error { return f(q) })
+	})
+}
+
 // decode reads the JSON body into v.
 func (c *Call) decode(v any) error {
 	if err := json.Unmarshal(c.Body, v); err != nil {

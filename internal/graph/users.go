@@ -155,7 +155,7 @@ func updateUser(c *Call, change func(*directory.User) error) (out directory.User
 	if err := c.resetPassword(); err != nil {
 		return out, err
 	}
-	err = c.write(func(q db.Querier) error {
+	err = c.guardedPerson(func(q db.Querier) error {
 		out, err = directory.UpdateUser(c.Context, q, c.Actor, c.Now, c.Params["user"], func(u *directory.User) error {
 			was := *u // PATCH replaces lists whole, so was keeps its own
 			if err := change(u); err != nil {

@@ -3,6 +3,7 @@ package passkey
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"cardea/internal/db"
 	"cardea/internal/directory"
@@ -67,6 +68,26 @@ func (k *Keeper) Guard(ctx context.Context, q db.Querier, change func() error) e
 		return err
 	}
 	return errLockOut
+}
+
+// GuardPerson is Guard for a change of one person, by object id or user name.
+// Only for a Global Administrator is there anything to guard.
+func (k *Keeper) GuardPerson(ctx context.Context, q db.Querier, person string, change func() error) error {
+	u, err := directory.GetUser(ctx, q, person)
+	if problem.KindOf(err) == problem.NotFound {
+		return change()
+	}
+	if err != nil {
+		return err
+	}
+	roles, err := directory.RolesOf(ctx, q, u.ID)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(roles, directory.GlobalAdministrator) {
+		return change()
+	}
+	return k.Guard(ctx, q, change)
 }
 
 // oneByOne makes transactions that guard wait for one another, so that two

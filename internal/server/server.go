@@ -194,6 +194,7 @@ func (s *Server) StartWork(ctx context.Context) {
 	s.every(ctx, 5*time.Second, "refresh", func(ctx context.Context) error {
 		return errors.Join(s.ring.Reload(ctx, s.now()), s.brand.refresh(ctx, s.DB, s.pages), s.Keeper.Metadata.Refresh(ctx))
 	})
+	s.every(ctx, 5*time.Second, "dynamic membership", s.settleDynamic)
 	s.every(ctx, time.Hour, "sweep", func(ctx context.Context) error {
 		n, err := sweep.Once(ctx, s.DB, sweep.Default, s.now())
 		if n > 0 {
@@ -207,6 +208,20 @@ func (s *Server) StartWork(ctx context.Context) {
 				s.log.Error("metadata: fetching ended", "error", err)
 			}
 		})
+	}
+}
+
+// settleDynamic asks people about rules that changed, batch by batch, so that
+// sign-ins never wait long behind it (DO-15).
+func (s *Server) settleDynamic(ctx context.Context) error {
+	for batches := 0; ; batches++ {
+		more, err := directory.SettleDynamic(ctx, s.DB, s.now(), 200)
+		if err != nil || !more || ctx.Err() != nil {
+			if batches > 0 {
+				s.log.Info("dynamic membership: people asked about changed rules", "batches", batches)
+			}
+			return err
+		}
 	}
 }
 
