@@ -214,8 +214,17 @@ func restoreCommand() *cobra.Command {
 	c := &cobra.Command{Use: "restore FILE", Short: "Replace the SQLite database by a backup; the server must be stopped"}
 	cfg := settings(c)
 	yes := c.Flags().Bool("yes", false, "replace an existing database without asking")
-	c.Args = oneArgument("the backup to restore")
+	marks := c.Flags().Bool("mark", false, "restore nothing: after pg_restore, tell clients that follow changes (delta) to start again")
+	c.Args = func(c *cobra.Command, args []string) error {
+		if *marks && len(args) == 0 {
+			return nil
+		}
+		return oneArgument("the backup to restore")(c, args)
+	}
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if *marks {
+			return server.Restored(c.Context(), *cfg)
+		}
 		kept, err := server.Restore(c.Context(), *cfg, args[0], *yes)
 		if err != nil {
 			return err

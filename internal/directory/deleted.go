@@ -222,7 +222,7 @@ func Purge(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, id s
 	if d.User != nil {
 		kind, r.ActivityDisplayName, r.Category, r.TargetResources = kindUser, "Hard Delete user", "UserManagement", []audit.Target{d.User.target()}
 		texts = append(texts, `DELETE FROM group_owners WHERE owner_id = $1`, `UPDATE users SET manager_id = '' WHERE manager_id = $1 AND manager_id <> ''`,
-			`DELETE FROM links WHERE user_id = $1`, `DELETE FROM users WHERE id = $1`)
+			`DELETE FROM links WHERE user_id = $1`, `DELETE FROM sign_in_activity WHERE user_id = $1`, `DELETE FROM users WHERE id = $1`)
 	} else {
 		r.TargetResources = []audit.Target{d.Group.target()}
 		texts = append(texts, `DELETE FROM groups WHERE id = $1`)

@@ -3,36 +3,38 @@ package directory
 import (
 	"context"
 
+	"cardea/internal/audit"
 	"cardea/internal/db"
 	"cardea/internal/odata"
 )
 
 // UserSchema says what $filter, $search and $orderby may name on users.
 var UserSchema = odata.Schema{
-	"id":                       {Column: "id", Folded: true},
-	"displayName":              {Column: "display_key", Folded: true, Sort: true, Search: true},
-	"givenName":                {Column: "given_key", Folded: true},
-	"surname":                  {Column: "surname_key", Folded: true},
-	"userPrincipalName":        {Column: "upn_key", Folded: true, Sort: true, Search: true, More: []string{"endswith"}},
-	"mail":                     {Column: "mail_key", Folded: true, Search: true, More: []string{"endswith"}},
-	"mailNickname":             {Column: "nickname_key", Folded: true},
-	"department":               {Column: "department_key", Folded: true},
-	"jobTitle":                 {Column: "job_title_key", Folded: true},
-	"userType":                 {Column: "user_type_key", Folded: true},
-	"companyName":              {Column: "company_key", Folded: true},
-	"city":                     {Column: "city_key", Folded: true},
-	"country":                  {Column: "country_key", Folded: true},
-	"officeLocation":           {Column: "office_key", Folded: true},
-	"usageLocation":            {Column: "usage_key", Folded: true},
-	"employeeId":               {Column: "employee_id_key", Folded: true},
-	"employeeType":             {Column: "employee_type_key", Folded: true},
-	"onPremisesImmutableId":    {Column: "immutable_id_key", Folded: true},
-	"onPremisesSamAccountName": {Column: "sam_account_key", Folded: true},
-	"onPremisesSyncEnabled":    {Column: "synced", Kind: odata.Boolean},
-	"accountEnabled":           {Column: "enabled", Kind: odata.Boolean},
-	"createdDateTime":          {Column: "created_at", Kind: odata.DateTimeOffset, Sort: true},
-	"otherMails":               {Items: valuesOf("otherMails")},
-	"proxyAddresses":           {Items: valuesOf("proxyAddresses")},
+	"id":                                {Column: "id", Folded: true},
+	"displayName":                       {Column: "display_key", Folded: true, Sort: true, Search: true},
+	"givenName":                         {Column: "given_key", Folded: true},
+	"surname":                           {Column: "surname_key", Folded: true},
+	"userPrincipalName":                 {Column: "upn_key", Folded: true, Sort: true, Search: true, More: []string{"endswith"}},
+	"mail":                              {Column: "mail_key", Folded: true, Search: true, More: []string{"endswith"}},
+	"mailNickname":                      {Column: "nickname_key", Folded: true},
+	"department":                        {Column: "department_key", Folded: true},
+	"jobTitle":                          {Column: "job_title_key", Folded: true},
+	"userType":                          {Column: "user_type_key", Folded: true},
+	"companyName":                       {Column: "company_key", Folded: true},
+	"city":                              {Column: "city_key", Folded: true},
+	"country":                           {Column: "country_key", Folded: true},
+	"officeLocation":                    {Column: "office_key", Folded: true},
+	"usageLocation":                     {Column: "usage_key", Folded: true},
+	"employeeId":                        {Column: "employee_id_key", Folded: true},
+	"employeeType":                      {Column: "employee_type_key", Folded: true},
+	"onPremisesImmutableId":             {Column: "immutable_id_key", Folded: true},
+	"onPremisesSamAccountName":          {Column: "sam_account_key", Folded: true},
+	"onPremisesSyncEnabled":             {Column: "synced", Kind: odata.Boolean},
+	"accountEnabled":                    {Column: "enabled", Kind: odata.Boolean},
+	"createdDateTime":                   {Column: "created_at", Kind: odata.DateTimeOffset, Sort: true},
+	"signInActivity/lastSignInDateTime": {Column: audit.LastSignInSQL, Kind: odata.DateTimeOffset, Zero: true},
+	"otherMails":                        {Items: valuesOf("otherMails")},
+	"proxyAddresses":                    {Items: valuesOf("proxyAddresses")},
 	"identities": {Items: &odata.Items{From: "user_values v WHERE v.kind = 'identities'", Owner: "v.user_id", Row: "users.id", Members: odata.Schema{
 		"issuer": {Column: "v.issuer", Folded: true}, "issuerAssignedId": {Column: "v.key", Folded: true}, "signInType": {Column: "v.type", Folded: true}}}},
 	"memberOf": {Items: &odata.Items{From: "group_members m WHERE TRUE", Owner: "m.member_id", Row: "users.id", Members: odata.Schema{"id": {Column: "m.group_id", Folded: true}}}},

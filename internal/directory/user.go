@@ -29,6 +29,13 @@ type User struct {
 	SecurityIdentifier string     `json:"securityIdentifier,omitempty"`    // computed; set by whole reads
 	Version            int64      `json:"-"`
 	Profile
+	Seen
+}
+
+// Seen is what the logs know of a person. Whoever shows it fills it.
+type Seen struct {
+	SignInActivity         *audit.Activity `json:"signInActivity,omitempty"`
+	LastPasswordChangeDate *time.Time      `json:"lastPasswordChangeDateTime,omitempty"`
 }
 
 var upnShape = regexp.MustCompile(`^[^\s@"(),:;<>\[\\\]]{1,64}@[A-Za-z0-9.-]{1,190}$`)

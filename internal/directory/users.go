@@ -59,7 +59,7 @@ func CreateUsers(ctx context.Context, q db.Querier, a audit.Actor, now time.Time
 
 func insertUser(ctx context.Context, q db.Querier, now time.Time, u User) (User, error) {
 	u.ID, u.CreatedDateTime, u.SessionsValidFrom, u.DeletedDateTime, u.Version = db.NewID(now), db.Time(now.UnixMilli()), time.UnixMilli(0).UTC(), nil, 1
-	u.SecurityIdentifier = SecurityIdentifier(u.ID)
+	u.SecurityIdentifier, u.Seen = SecurityIdentifier(u.ID), Seen{}
 	if u.UserType == "" {
 		u.UserType = "Member"
 	}
@@ -113,6 +113,7 @@ func UpdateUser(ctx context.Context, q db.Querier, a audit.Actor, now time.Time,
 		return u, err
 	}
 	u.ID, u.Version, u.CreatedDateTime, u.DeletedDateTime, u.SecurityIdentifier = was.ID, was.Version, was.CreatedDateTime, nil, was.SecurityIdentifier
+	u.Seen = Seen{}
 	if was.AccountEnabled && !u.AccountEnabled {
 		u.SessionsValidFrom = now
 	}

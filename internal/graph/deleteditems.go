@@ -29,9 +29,15 @@ func deletedItems() []resource {
 		Collection[directory.User]{Path: items + "/user", Shape: deletedUsers, Schema: directory.UserSchema, Paging: directory.UserPaging, FreeCount: true,
 			Read: narrowed(readDeleted, readUsers), View: viewUser,
 			List: func(c *Call, q odata.Query) ([]directory.User, error) {
+				if err := c.mayFilter(q); err != nil {
+					return nil, err
+				}
 				return directory.FindAmong(c.Context, c.DB, q, directory.Among{Deleted: true})
 			},
 			Count: func(c *Call, q odata.Query) (int64, error) {
+				if err := c.mayFilter(q); err != nil {
+					return 0, err
+				}
 				return directory.CountAmong(c.Context, c.DB, q, directory.Among{Deleted: true})
 			}},
 		Collection[directory.Group]{Path: items + "/group", Shape: deletedGroups, Schema: directory.GroupSchema, Paging: directory.GroupPaging, FreeCount: true,

@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"slices"
 
+	"cardea/internal/audit"
 	"cardea/internal/db"
 	"cardea/internal/directory"
 	"cardea/internal/odata"
 	"cardea/internal/passkey"
+	"cardea/internal/password"
 	"cardea/internal/problem"
 )
 
@@ -49,7 +51,7 @@ func users() []resource {
 			Read: readUsers, Write: writeUsers, ETag: userETag, View: viewUser,
 			List:   listUsers,
 			Count:  countUsers,
-			Get:    func(c *Call) (directory.User, error) { return directory.GetWhole(c.Context, c.DB, c.Params["user"]) },
+			Get:    getUser,
 			Update: updateUser,
 			Delete: deleteUser,
 			Expand: expandUser,
@@ -88,7 +90,42 @@ func listUsers(c *Call, q odata.Query) ([]directory.User, error) {
 	if err := c.mayFilter(q); err != nil {
 		return nil, err
 	}
-	return directory.FindUsers(c.Context, c.DB, q)
+	found, err := directory.FindUsers(c.Context, c.DB, q)
+	if err != nil {
+		return nil, err
+	}
+	return found, c.see(found, q.Select)
+}
+
+func getUser(c *Call) (directory.User, error) {
+	u, err := directory.GetWhole(c.Context, c.DB, c.Params["user"])
+	one := []directory.User{u}
+	if err == nil {
+		err = c.see(one, selection(c.Query))
+	}
+	return one[0], err
+}
+
+// see adds what the logs know of people, where it is selected. When people
+// signed in is for who may read the logs.
+func (c *Call) see(people []directory.User, sel []string) error {
+	activity, changed := containsFold(sel, "signInActivity"), containsFold(sel, "lastPasswordChangeDateTime")
+	if activity {
+		if err := readLogs.allow(c.Caller, false); err != nil {
+			return err
+		}
+	}
+	var err error
+	for i := range people {
+		seen := &people[i].Seen
+		if activity && err == nil {
+			seen.SignInActivity, err = audit.ActivityOf(c.Context, c.DB, people[i].ID)
+		}
+		if changed && err == nil {
+			seen.LastPasswordChangeDate, err = password.ChangedAt(c.Context, c.DB, people[i].ID)
+		}
+	}
+	return err
 }
 
 func countUsers(c *Call, q odata.Query) (int64, error) {
@@ -99,6 +136,11 @@ func countUsers(c *Call, q odata.Query) (int64, error) {
 }
 
 func (c *Call) mayFilter(q odata.Query) error {
+	if odata.Names(q.Filter, "signInActivity/lastSignInDateTime") {
+		if err := readLogs.allow(c.Caller, false); err != nil {
+			return err
+		}
+	}
 	for name := range directory.UserSchema {
 		if !slices.Contains(basic, name) && q.Names(name) && c.basically() {
 			return denied("Filtering and sorting by %s needs the scope User.Read.All.", name)

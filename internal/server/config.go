@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"cardea/internal/problem"
 )
@@ -37,6 +38,8 @@ type Config struct {
 	AppsReach      string // CARDEA_APPS_RESPECT_REACH: no or yes (DO-25)
 	MetricsFrom    string // CARDEA_METRICS_FROM: who besides loopback may read /metrics
 	DeviceCode     string // CARDEA_DEVICE_CODE: yes or no: signing in devices without a browser
+	DeletedDays    string // CARDEA_DELETED_DAYS: how long deleted people and groups can be restored
+	DeltaDays      string // CARDEA_DELTA_DAYS: how long delta tokens live (DO-65)
 	PasswordGrant  string // CARDEA_PASSWORD_GRANT: no or yes: applications that ask for passwords (WC-40)
 	Demo           bool   // set by `cardea demo` only
 }
@@ -70,6 +73,8 @@ var Settings = []Setting{
 	{"CARDEA_APPS_RESPECT_REACH", "yes: applications change sign-in methods and accounts only of people whom an Authentication Administrator reaches", "no", false, func(c *Config) *string { return &c.AppsReach }},
 	{"CARDEA_DEVICE_CODE", "yes: people sign in command lines and devices by typing a code at /devicelogin", "yes", false, func(c *Config) *string { return &c.DeviceCode }},
 	{"CARDEA_PASSWORD_GRANT", "yes: applications may ask people for their passwords themselves", "no", false, func(c *Config) *string { return &c.PasswordGrant }},
+	{"CARDEA_DELETED_DAYS", "days for which deleted people and groups can be restored; then they are gone for good", "30", false, func(c *Config) *string { return &c.DeletedDays }},
+	{"CARDEA_DELTA_DAYS", "days for which the tokens of /users/delta and /groups/delta can be continued", "30", false, func(c *Config) *string { return &c.DeltaDays }},
 	{"CARDEA_LOG_FORMAT", "text or json", "text", false, func(c *Config) *string { return &c.LogFormat }},
 }
 
@@ -97,6 +102,8 @@ type checked struct {
 	rpID    string
 	proxies []netip.Prefix // whose X-Forwarded-For counts
 	metrics []netip.Prefix // who may read /metrics besides loopback
+	deleted time.Duration  // DeletedDays
+	delta   time.Duration  // DeltaDays
 }
 
 // Check validates c and names the first setting that is wrong, in words for
@@ -198,6 +205,19 @@ func (c Config) check() (checked, error) {
 		if value != "" && value != "no" && value != "yes" {
 			return bad(setting, "%q is neither yes nor no.", value)
 		}
+	}
+	for setting, days := range map[string]struct {
+		text string
+		to   *time.Duration
+	}{"CARDEA_DELETED_DAYS": {c.DeletedDays, &k.deleted}, "CARDEA_DELTA_DAYS": {c.DeltaDays, &k.delta}} {
+		if days.text == "" {
+			days.text = "30"
+		}
+		n, err := strconv.Atoi(days.text)
+		if err != nil || n < 1 || n > 3650 {
+			return bad(setting, "%q is not a number of days from 1 to 3650.", days.text)
+		}
+		*days.to = time.Duration(n) * 24 * time.Hour
 	}
 	if k.MasterKeyFile == "" {
 		k.MasterKeyFile = filepath.Join(c.DataDir, "master.key")

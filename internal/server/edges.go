@@ -31,7 +31,7 @@ func (s *Server) edges() (http.Handler, error) {
 		return nil, err
 	}
 	api := graph.New(graph.Config{DB: s.DB, FirstParty: []string{console.ClientID}, Ring: s.ring, Now: s.now, PublicURL: s.k.PublicURL, Log: s.log, Applications: s.apps, Hasher: s.hasher, Keeper: s.Keeper, SendLink: s.linkSender(),
-		AppsRespectReach: s.k.AppsReach == "yes"})
+		KeepChanges: s.k.delta, AppsRespectReach: s.k.AppsReach == "yes"})
 	people := scim.New(scim.Config{DB: s.DB, Ring: s.ring, Applications: s.apps, Keeper: s.Keeper, Now: s.now, PublicURL: s.k.PublicURL, Audience: graph.Audience, Log: s.log})
 	mux := http.NewServeMux()
 	mux.Handle(scim.Path+"/", people)

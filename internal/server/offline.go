@@ -14,6 +14,7 @@ import (
 	"cardea/internal/application"
 	"cardea/internal/audit"
 	"cardea/internal/db"
+	"cardea/internal/directory"
 	"cardea/internal/jose"
 	"cardea/internal/problem"
 )
@@ -101,7 +102,25 @@ func Restore(ctx context.Context, c Config, path string, replace bool) (kept str
 			}
 		}
 	}
-	return kept, copyFile(path, target)
+	if err := copyFile(path, target); err != nil {
+		return kept, err
+	}
+	return kept, Restored(ctx, c)
+}
+
+// Restored marks the database as one that came from a backup, however that was
+// done: clients that follow changes with delta must start again (DO-65).
+func Restored(ctx context.Context, c Config) error {
+	k, err := c.check()
+	if err != nil {
+		return err
+	}
+	d, err := db.Open(ctx, db.Options{DSN: k.dsn()})
+	if err != nil {
+		return err
+	}
+	err = d.Write(ctx, func(q db.Querier) error { return directory.NewEpoch(ctx, q, time.Now()) })
+	return errors.Join(err, d.Close())
 }
 
 // unused folds the write-ahead log into the file and fails if a process has

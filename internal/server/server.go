@@ -195,8 +195,10 @@ func (s *Server) StartWork(ctx context.Context) {
 		return errors.Join(s.ring.Reload(ctx, s.now()), s.brand.refresh(ctx, s.DB, s.pages), s.Keeper.Metadata.Refresh(ctx))
 	})
 	s.every(ctx, 5*time.Second, "dynamic membership", s.settleDynamic)
+	keep := sweep.Default
+	keep.Deleted, keep.Changes = s.k.deleted, s.k.delta
 	s.every(ctx, time.Hour, "sweep", func(ctx context.Context) error {
-		n, err := sweep.Once(ctx, s.DB, sweep.Default, s.now())
+		n, err := sweep.Once(ctx, s.DB, keep, s.now())
 		if n > 0 {
 			s.log.Info("sweep: deleted what expired", "rows", n)
 		}

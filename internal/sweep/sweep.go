@@ -1,5 +1,6 @@
 // Package sweep deletes what has expired: spent challenges, codes, sessions,
-// refresh families, links, counters of guesses, old log rows. Nothing here is
+// refresh families, links, counters of guesses, old log rows, and people and
+// groups whose time among the deleted items is over. Nothing here is
 // needed for correctness: expired rows are refused wherever they are read.
 package sweep
 
@@ -8,16 +9,25 @@ import (
 	"fmt"
 	"time"
 
+	"cardea/internal/audit"
 	"cardea/internal/db"
+	"cardea/internal/directory"
 	"cardea/internal/jose"
 	"cardea/internal/session"
 )
 
-// Retention is how long logs are kept; 0 keeps for ever (RL-38).
-type Retention struct{ SignIns, Audits, Counters time.Duration }
+// Retention is how long logs and the like are kept; 0 keeps for ever (RL-38).
+type Retention struct {
+	SignIns, Audits, Counters time.Duration
+	Deleted                   time.Duration // people and groups among the deleted items
+	Changes                   time.Duration // what delta reads (DO-65)
+}
 
-// Default is Cardea's retention: 90 days, a year, three years.
-var Default = Retention{90 * 24 * time.Hour, 365 * 24 * time.Hour, 1095 * 24 * time.Hour}
+const day = 24 * time.Hour
+
+// Default is Cardea's retention: 90 days, a year, three years; 30 days for what
+// is deleted and for changes.
+var Default = Retention{SignIns: 90 * day, Audits: 365 * day, Counters: 1095 * day, Deleted: 30 * day, Changes: 30 * day}
 
 // batch bounds how many rows one transaction deletes, so that sign-ins never
 // wait long behind a sweep.
@@ -33,15 +43,11 @@ type job struct {
 func Once(ctx context.Context, d *db.DB, keep Retention, now time.Time) (int64, error) {
 	ms := now.UnixMilli()
 	hour := now.Add(-time.Hour).UnixMilli() // a margin for clocks of other nodes
-	day := 24 * time.Hour
 	jobs := []job{
 		{"spent_challenges", "id", "id < $1", fmt.Sprintf("%012x", hour)}, // ids begin with the expiry
 		{"attempts", "key", "reset_at < $1", ms},
 		{"sessions", "id", "id < $1", db.FirstID(now.Add(-7*day - session.Lifetime))}, // kept a week: "where was I signed in"
 		{"links", "id", "expires_at < $1", now.Add(-30 * day).UnixMilli()},
-	}
-	if keep.SignIns > 0 {
-		jobs = append(jobs, job{"sign_ins", "id", "id < $1", db.FirstID(now.Add(-keep.SignIns))})
 	}
 	if keep.Audits > 0 {
 		jobs = append(jobs, job{"directory_audits", "id", "id < $1", db.FirstID(now.Add(-keep.Audits))})
@@ -68,18 +74,40 @@ func Once(ctx context.Context, d *db.DB, keep Retention, now time.Time) (int64, 
 			}
 		}
 	}
-	for {
-		var n int64
-		err := d.Write(ctx, func(q db.Querier) (err error) {
-			n, err = session.DeleteExpiredGrants(ctx, q, now, batch)
-			return err
-		})
-		total += n
-		if err != nil {
-			return total, err
-		}
-		if n < batch {
-			break
+	type part struct {
+		most int // in one transaction
+		do   func(q db.Querier, most int) (int64, error)
+	}
+	parts := []part{{batch, func(q db.Querier, most int) (int64, error) { return session.DeleteExpiredGrants(ctx, q, now, most) }}}
+	if keep.SignIns > 0 {
+		parts = append(parts, part{batch, func(q db.Querier, most int) (int64, error) {
+			return audit.DeleteOldSignIns(ctx, q, now.Add(-keep.SignIns), most)
+		}})
+	}
+	if keep.Deleted > 0 { // each takes much along
+		parts = append(parts, part{batch / 10, func(q db.Querier, most int) (int64, error) {
+			return directory.PurgeOld(ctx, q, now, now.Add(-keep.Deleted), most)
+		}})
+	}
+	if keep.Changes > 0 { // an hour longer, so that a token never outlives what it needs
+		parts = append(parts, part{batch, func(q db.Querier, most int) (int64, error) {
+			return directory.DeleteOldChanges(ctx, q, now.Add(-keep.Changes-time.Hour), most)
+		}})
+	}
+	for _, p := range parts {
+		for {
+			var n int64
+			err := d.Write(ctx, func(q db.Querier) (err error) {
+				n, err = p.do(q, p.most)
+				return err
+			})
+			total += n
+			if err != nil {
+				return total, err
+			}
+			if n < int64(p.most) {
+				break
+			}
 		}
 	}
 	var keys int64

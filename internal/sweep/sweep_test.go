@@ -8,6 +8,8 @@ import (
 	"cardea/internal/audit"
 	"cardea/internal/db"
 	"cardea/internal/db/dbtest"
+	"cardea/internal/directory"
+	"cardea/internal/problem"
 )
 
 func TestDeletesOnlyWhatExpired(t *testing.T) {
@@ -43,6 +45,45 @@ func TestDeletesOnlyWhatExpired(t *testing.T) {
 		}
 		if spent != 1 || signIns != 1 {
 			t.Error("kept", spent, "challenges and", signIns, "sign-ins, want one each")
+		}
+	})
+}
+
+// TestDeletedItemsAndChangesEnd: what was deleted 30 days ago goes for good,
+// and the changes that no delta token needs any more.
+func TestDeletedItemsAndChangesEnd(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx, now, by := t.Context(), time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), audit.System("test")
+		ids := map[int]string{}
+		for _, days := range []int{31, 29} {
+			at := now.AddDate(0, 0, -days)
+			err := d.Write(ctx, func(q db.Querier) error {
+				u, err := directory.CreateUser(ctx, q, by, at, directory.User{UserPrincipalName: fmt.Sprintf("p%d@example.com", days), DisplayName: "p"})
+				if err != nil {
+					return err
+				}
+				ids[days] = u.ID
+				return directory.DeleteUser(ctx, q, by, at, u.ID)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Once(ctx, d, Default, now); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := directory.GetDeleted(ctx, d, ids[31]); problem.KindOf(err) != problem.NotFound {
+			t.Errorf("deleted 31 days ago: %v", err)
+		}
+		if _, err := directory.GetDeleted(ctx, d, ids[29]); err != nil {
+			t.Errorf("deleted 29 days ago: %v", err)
+		}
+		var changes, records int
+		if err := d.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM directory_changes), (SELECT count(*) FROM directory_audits WHERE target_id = $1)`, ids[31]).Scan(&changes, &records); err != nil {
+			t.Fatal(err)
+		}
+		if changes != 3 || records != 3 { // two of 29 days ago and the purge; add, delete, hard delete
+			t.Errorf("%d changes and %d records are left, want 3 and 3", changes, records)
 		}
 	})
 }

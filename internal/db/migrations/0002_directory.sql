@@ -98,3 +98,14 @@ CREATE TABLE directory_changes ( -- what delta reads: every change of people, gr
 	at          BIGINT NOT NULL,
 	PRIMARY KEY (kind, seq)
 );
+
+-- When people signed in last, for what the sign-in log has forgotten. What it still has is read there: the index answers alone.
+CREATE TABLE sign_in_activity (
+	user_id    TEXT   NOT NULL,
+	kind       TEXT   NOT NULL, -- 'interactiveUser', 'nonInteractiveUser', 'successful'
+	at         BIGINT NOT NULL,
+	sign_in_id TEXT   NOT NULL,
+	PRIMARY KEY (user_id, kind)
+);
+DROP INDEX sign_ins_by_user;
+CREATE INDEX sign_ins_by_user ON sign_ins (user_id, created_at, event_type, error_code);
