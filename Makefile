@@ -40,8 +40,12 @@ test: ## install what is needed, then run every check and every test
 check: fmt vet types layers docs lock ## format, vet, types, import order, documents: needs no service
 
 .PHONY: test-go
-test-go: ## Go tests; PostgreSQL too if CARDEA_TEST_POSTGRES holds a DSN
+test-go: test-clients ## Go tests; PostgreSQL too if CARDEA_TEST_POSTGRES holds a DSN
 	$(GO) test -shuffle=on -timeout 20m ./...
+
+.PHONY: test-clients
+test-clients: ## real SDKs for Go against the server (a module of its own)
+	cd clients && $(GO) vet ./... && $(GO) test -timeout 10m ./...
 
 .PHONY: e2e
 e2e: ## browser tests against the real server (installs Chromium if missing); ONLY=setup for one file

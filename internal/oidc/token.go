@@ -59,16 +59,19 @@ func (p *Provider) redeem(r *request, app *application.Application, c session.Cl
 	if r.get("code") == "" {
 		return answer{}, missing("code")
 	}
+	red := session.Redemption{Client: c, Code: r.get("code"), RedirectURI: r.get("redirect_uri"), Verifier: r.get("code_verifier")}
 	if asked := r.get("scope"); asked != "" { // before the code dies
-		if _, err := p.resolve(r, app, asked); err != nil {
+		sc, err := p.resolve(r, app, asked)
+		if err != nil {
 			return answer{}, err
 		}
+		// MSAL for Go asks for offline_access here only.
+		red.Refreshes = func(g *session.Grant) { p.refreshes(g, sc) }
 	}
-	redirect := r.get("redirect_uri")
-	if redirect == "" { // left out in both requests (RFC 6749 §4.1.3)
-		redirect, _ = app.OnlyRedirect()
+	if red.RedirectURI == "" { // left out in both requests (RFC 6749 §4.1.3)
+		red.RedirectURI, _ = app.OnlyRedirect()
 	}
-	g, err := session.RedeemCode(r.Context(), p.DB, r.now, session.Redemption{Client: c, Code: r.get("code"), RedirectURI: redirect, Verifier: r.get("code_verifier")},
+	g, err := session.RedeemCode(r.Context(), p.DB, r.now, red,
 		func(db.Querier, session.Granted) error { return nil }) // authorize wrote the row of this sign-in
 	if err != nil {
 		return answer{}, err

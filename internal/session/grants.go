@@ -69,6 +69,9 @@ const CodeLife = 5 * time.Minute
 type Redemption struct {
 	Client
 	Code, RedirectURI, Verifier string
+	// Refreshes, if not nil, gives the grant refresh tokens that the
+	// authorization request did not ask for yet.
+	Refreshes func(*Grant)
 }
 
 // Client is who redeems a code or a refresh token.
@@ -139,6 +142,9 @@ func RedeemCode(ctx context.Context, d *db.DB, now time.Time, r Redemption, also
 		}
 		if out.User, refused, err = alive(ctx, q, out.Grant, now); refused != nil || err != nil {
 			return err
+		}
+		if r.Refreshes != nil {
+			r.Refreshes(&out.Grant)
 		}
 		if out.RefreshLife > 0 {
 			if out.FamilyID, out.Refresh, err = IssueRefresh(ctx, q, now, out.Grant); err != nil {
