@@ -47,6 +47,7 @@ type Config struct {
 	PublicURL    string // scheme and host
 	Audience     string // `aud` of access tokens for the API
 	Log          *slog.Logger
+	RespectReach bool // sources change only people without administrator roles (DO-25)
 }
 
 // Path is where the edge is mounted.
@@ -118,6 +119,9 @@ func (c *call) serve(w http.ResponseWriter) (a answer, err error) {
 	}
 	if res == nil || strings.Contains(id, "/") {
 		return a, problem.New(problem.NotFound, "unknownPath", "SCIM serves /Users, /Groups, /ServiceProviderConfig, /ResourceTypes and /Schemas under "+Path+".")
+	}
+	if strings.Contains(c.id, "@") { // the directory would take a user name; SCIM's ids are object ids
+		return a, problem.New(problem.NotFound, "notFound", "There is no resource with the id %s. Look it up by a filter.", clip(c.id))
 	}
 	if err := c.authenticate(res.permission()); err != nil {
 		return a, err

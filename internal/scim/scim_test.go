@@ -39,6 +39,11 @@ const host = "https://id.contoso.test"
 
 func open(t *testing.T, d *db.DB) *source {
 	t.Helper()
+	return openWith(t, d, false)
+}
+
+func openWith(t *testing.T, d *db.DB, respectReach bool) *source {
+	t.Helper()
 	s := &source{t: t, d: d, now: time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)}
 	must := func(err error) {
 		t.Helper()
@@ -78,7 +83,7 @@ func open(t *testing.T, d *db.DB) *source {
 	keeper := &passkey.Keeper{DB: d, Ring: s.ring, TenantID: org.ID, RP: webauthn.RelyingParty{ID: "id.contoso.test", Name: "Cardea", Origins: []string{host}}}
 	must(passkey.Open(t.Context(), keeper, s.now))
 	s.h = New(Config{DB: d, Ring: s.ring, Applications: application.NewCache(d), Keeper: keeper, Now: func() time.Time { return s.now },
-		PublicURL: host, Audience: "graph", Log: slog.New(slog.DiscardHandler)})
+		PublicURL: host, Audience: "graph", Log: slog.New(slog.DiscardHandler), RespectReach: respectReach})
 	return s
 }
 
@@ -398,6 +403,24 @@ func TestLastAdministrator(t *testing.T) {
 				t.Errorf("%s: %d %v", c[0], status, got)
 			}
 		}
+	})
+}
+
+// TestReach_regression: SCIM was a way around the setting that holds
+// applications to people without administrator roles (DO-25), and a user name
+// in the path left an external name without an owner.
+func TestReach_regression(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		s := openWith(t, d, true)
+		body := `{"userName":"stolen@contoso.test","emails":[{"value":"thief@example.org"}]}`
+		for _, c := range [][3]string{{"PUT", s.admin.ID, body}, {"PATCH", s.admin.ID, `{"Operations":[{"op":"replace","path":"userName","value":"stolen@contoso.test"}]}`}, {"DELETE", s.admin.ID, ""}} {
+			if status, got := s.do(c[0], "/Users/"+c[1], c[2]); status != 403 {
+				t.Errorf("%s of an administrator: %d %v", c[0], status, got)
+			}
+		}
+		s.want(404, "PUT", "/Users/admin@contoso.test", body)
+		id := s.want(201, "POST", "/Users", ada)["id"].(string)
+		s.want(200, "PATCH", "/Users/"+id, `{"Operations":[{"op":"replace","path":"title","value":"Countess"}]}`)
 	})
 }
 

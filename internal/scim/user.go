@@ -225,10 +225,22 @@ func (u users) patch() (answer, error) {
 	return u.update(func(r *userResource) error { return apply(ops, r) }, nil)
 }
 
+// reach is the rule of the API for applications: they reach everybody, unless
+// the server's setting holds them to people without administrator roles.
+func (u users) reach(q db.Querier) error {
+	if !u.RespectReach {
+		return nil
+	}
+	return directory.Reach(u.ctx, q, nil, u.id)
+}
+
 // update changes a person: to whole if it is there, else by change of what
 // the person is now.
 func (u users) update(change func(*userResource) error, whole *userResource) (a answer, err error) {
 	err = u.write(func(q db.Querier) error {
+		if err := u.reach(q); err != nil {
+			return err
+		}
 		known, err := directory.ExternalOf(u.ctx, q, []string{u.id})
 		if err != nil {
 			return err
@@ -268,6 +280,9 @@ func (u users) remove() (answer, error) {
 	return answer{status: http.StatusNoContent}, u.DB.Write(u.ctx, func(q db.Querier) error {
 		p, err := directory.GetUser(u.ctx, q, u.id)
 		if err != nil {
+			return err
+		}
+		if err := u.reach(q); err != nil {
 			return err
 		}
 		if err := u.Keeper.GuardAdministrators(u.ctx, q, passkey.Without{UserID: p.ID}); err != nil {

@@ -32,7 +32,7 @@ func (s *Server) edges() (http.Handler, error) {
 	}
 	api := graph.New(graph.Config{DB: s.DB, FirstParty: []string{console.ClientID}, Ring: s.ring, Now: s.now, PublicURL: s.k.PublicURL, Log: s.log, Applications: s.apps, Hasher: s.hasher, Keeper: s.Keeper, SendLink: s.linkSender(),
 		KeepChanges: s.k.delta, AppsRespectReach: s.k.AppsReach == "yes"})
-	people := scim.New(scim.Config{DB: s.DB, Ring: s.ring, Applications: s.apps, Keeper: s.Keeper, Now: s.now, PublicURL: s.k.PublicURL, Audience: graph.Audience, Log: s.log})
+	people := scim.New(scim.Config{DB: s.DB, Ring: s.ring, Applications: s.apps, Keeper: s.Keeper, Now: s.now, PublicURL: s.k.PublicURL, Audience: graph.Audience, Log: s.log, RespectReach: s.k.AppsReach == "yes"})
 	mux := http.NewServeMux()
 	mux.Handle(scim.Path+"/", people)
 	mux.Handle(page.StaticPath, s.pages.Static())
