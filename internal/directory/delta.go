@@ -266,7 +266,11 @@ func (k Deltas) changes(ctx context.Context, q db.Querier, s *Delta) (items []De
 			if members, err = standing(ctx, q, id, members); err != nil {
 				return nil, false, err
 			}
-			items[at].Members = append(items[at].Members, members...)
+			said := map[string]bool{} // with the group as a whole, as they stand now
+			for _, m := range items[at].Members {
+				said[m.ID] = true
+			}
+			items[at].Members = append(items[at].Members, slices.DeleteFunc(members, func(m DeltaMember) bool { return said[m.ID] })...)
 		}
 	}
 	items, err = k.fill(ctx, q, items)

@@ -237,7 +237,21 @@ func (c *Call) edit() passkey.Edit {
 		Force: strings.EqualFold(c.Query.Get("cardea.force"), "true"), Reset: strings.EqualFold(c.Query.Get("cardea.reset"), "true")}
 }
 
+// patchConfiguration answers with the whole configuration on demand (DO-44).
 func patchConfiguration(c *Call) (Answer, error) {
+	a, err := c.changeConfiguration()
+	if err != nil || !c.prefers("return=representation") {
+		return a, err
+	}
+	whole, err := getConfiguration(c)
+	if err == nil {
+		whole.Header["Warning"] = a.Header["Warning"]
+		whole.Header.Set("Preference-Applied", "return=representation")
+	}
+	return whole, err
+}
+
+func (c *Call) changeConfiguration() (Answer, error) {
 	id, err := c.method()
 	if err != nil {
 		return Answer{}, err
