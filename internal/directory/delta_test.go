@@ -168,7 +168,7 @@ func (x *chaos) step(ctx context.Context, d *db.DB, by audit.Actor, now time.Tim
 	return err
 }
 
-// TestDeltaLosesNothing_DO61: whatever happens between and during the pages,
+// TestDeltaLosesNothing_DO61: DO-61, whatever happens between and during the pages,
 // who applies all pages of a round in which nothing happens has the state.
 func TestDeltaLosesNothing_DO61(t *testing.T) {
 	each(t, func(o *office) {

@@ -223,7 +223,7 @@ func TestSignInActivity(t *testing.T) {
 	})
 }
 
-// TestManagedGroups_DO14: a group that a part of Cardea keeps refuses everybody
+// TestManagedGroups_DO14: DO-14, a group that a part of Cardea keeps refuses everybody
 // else, Global Administrators too.
 func TestManagedGroups_DO14(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

@@ -84,7 +84,7 @@ func TestRoleGroups_DO11(t *testing.T) {
 	})
 }
 
-// TestRolesThroughGroups_DO19: direct members of a group hold its role, members
+// TestRolesThroughGroups_DO19: DO-19, direct members of a group hold its role, members
 // of groups inside it do not, and it counts wherever roles count.
 func TestRolesThroughGroups_DO19(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

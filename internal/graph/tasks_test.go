@@ -158,7 +158,7 @@ func TestGlobalReader(t *testing.T) {
 	})
 }
 
-// TestOwnAccessPass_DO24: nobody makes an access pass for themselves.
+// TestOwnAccessPass_DO24: DO-24, nobody makes an access pass for themselves.
 func TestOwnAccessPass_DO24(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
