@@ -30,20 +30,30 @@ const everything = "*"
 type change struct {
 	id, member, memberType string
 	what                   []string // names of the members that changed; nil is the object's end
+	living                 int64    // how many living objects there are more: 1 it came or came back, -1 it went
 }
+
+// came is the change of an object that is there now with all it has.
+func came(id string) change { return change{id: id, what: []string{everything}, living: 1} }
 
 func versionOf(kind string) string { return "directory." + kind }
 
 const logChunk = 100 // rows of one statement
 
-// logChanges numbers and stores changes of one kind.
+// logChanges numbers and stores changes of one kind, and keeps the number of
+// the living (size.go).
 func logChanges(ctx context.Context, q db.Querier, now time.Time, kind string, all ...change) error {
 	if len(all) == 0 {
 		return nil
 	}
-	var last int64
+	var last, living int64
+	for _, c := range all {
+		living += c.living
+	}
 	err := q.QueryRowContext(ctx, `INSERT INTO versions (name, value) VALUES ($1, CAST($2 AS BIGINT))
-		ON CONFLICT (name) DO UPDATE SET value = versions.value + excluded.value RETURNING value`, versionOf(kind), int64(len(all))).Scan(&last)
+		ON CONFLICT (name) DO UPDATE SET value = versions.value + excluded.value, size = versions.size + CAST($3 AS BIGINT),
+		size_at = CASE WHEN versions.size_at = versions.value THEN versions.value + excluded.value ELSE versions.size_at END RETURNING value`,
+		versionOf(kind), int64(len(all)), living).Scan(&last)
 	if err != nil {
 		return err
 	}

@@ -22,15 +22,15 @@ func DeleteUser(ctx context.Context, q db.Querier, a audit.Actor, now time.Time,
 		return err
 	}
 	// A blank is in no user name, so the key is free for somebody else.
-	_, err = q.ExecContext(ctx, `UPDATE users SET deleted_at = $1, enabled_before = enabled, enabled = FALSE, upn_key = 'deleted ' || id, sessions_from = $2, version = version + 1
-		WHERE id = $3`, now.UnixMilli(), now.UnixMilli()+1, u.ID)
-	if err != nil {
+	res, err := q.ExecContext(ctx, `UPDATE users SET deleted_at = $1, enabled_before = enabled, enabled = FALSE, upn_key = 'deleted ' || id, sessions_from = $2, version = version + 1
+		WHERE id = $3 AND deleted_at = 0`, now.UnixMilli(), now.UnixMilli()+1, u.ID)
+	if err := db.Changed("The user "+id, res, err); err != nil { // somebody else deleted them meanwhile
 		return err
 	}
 	if err := audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Delete user", Category: "UserManagement", OperationType: "Delete", TargetResources: []audit.Target{u.target()}}); err != nil {
 		return err
 	}
-	return logChanges(ctx, q, now, kindUser, change{id: u.ID})
+	return logChanges(ctx, q, now, kindUser, change{id: u.ID, living: -1})
 }
 
 // DeleteGroup puts a group among the deleted items; its members stay people.
@@ -45,13 +45,14 @@ func DeleteGroup(ctx context.Context, q db.Querier, a audit.Actor, now time.Time
 	if err := park(ctx, q, now, g.ID, kindGroup); err != nil {
 		return err
 	}
-	if _, err := q.ExecContext(ctx, `UPDATE groups SET deleted_at = $1, unique_key = '', version = version + 1 WHERE id = $2`, now.UnixMilli(), g.ID); err != nil {
+	res, err := q.ExecContext(ctx, `UPDATE groups SET deleted_at = $1, unique_key = '', version = version + 1 WHERE id = $2 AND deleted_at = 0`, now.UnixMilli(), g.ID)
+	if err := db.Changed("The group "+id, res, err); err != nil {
 		return err
 	}
 	if err := audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Delete group", Category: "GroupManagement", OperationType: "Delete", TargetResources: []audit.Target{g.target()}}); err != nil {
 		return err
 	}
-	return logChanges(ctx, q, now, kindGroup, change{id: g.ID})
+	return logChanges(ctx, q, now, kindGroup, change{id: g.ID, living: -1})
 }
 
 // park puts the memberships of id aside, in groups and of members, and takes
@@ -159,8 +160,12 @@ func Restore(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, r 
 		return d, err
 	}
 	g.DeletedDateTime, g.Version = nil, g.Version+1
-	if _, err := q.ExecContext(ctx, `UPDATE groups SET deleted_at = 0, unique_key = $1, version = version + 1 WHERE id = $2`, fold(g.UniqueName), g.ID); err != nil {
+	res, err := q.ExecContext(ctx, `UPDATE groups SET deleted_at = 0, unique_key = $1, version = version + 1 WHERE id = $2 AND deleted_at > 0`, fold(g.UniqueName), g.ID)
+	if err != nil {
 		return d, uniqueTaken(*g, err)
+	}
+	if err := db.Changed("The deleted item "+r.ID, res, nil); err != nil { // somebody else restored it meanwhile
+		return d, err
 	}
 	if err := unpark(ctx, q, now, g.ID, kindGroup); err != nil {
 		return d, err
@@ -168,7 +173,7 @@ func Restore(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, r 
 	if err := audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Restore group", Category: "GroupManagement", OperationType: "Update", TargetResources: []audit.Target{g.target()}}); err != nil {
 		return d, err
 	}
-	if err := logChanges(ctx, q, now, kindGroup, change{id: g.ID, what: []string{everything}}); err != nil {
+	if err := logChanges(ctx, q, now, kindGroup, came(g.ID)); err != nil {
 		return d, err
 	}
 	return d, g.settle(ctx, q, now, nil)
@@ -186,9 +191,10 @@ func restoreUser(ctx context.Context, q db.Querier, a audit.Actor, now time.Time
 	if err := u.Check(); err != nil {
 		return err
 	}
-	err := q.QueryRowContext(ctx, `UPDATE users SET deleted_at = 0, enabled = enabled_before, upn = $1, upn_key = $2, version = version + 1 WHERE id = $3 RETURNING enabled, version`,
+	err := q.QueryRowContext(ctx, `UPDATE users SET deleted_at = 0, enabled = enabled_before, upn = $1, upn_key = $2, version = version + 1
+		WHERE id = $3 AND deleted_at > 0 RETURNING enabled, version`,
 		u.UserPrincipalName, fold(u.UserPrincipalName), u.ID).Scan(&u.AccountEnabled, &u.Version)
-	if err = db.Err("", err); problem.KindOf(err) == problem.Conflict {
+	if err = db.Err("The deleted item "+u.ID, err); problem.KindOf(err) == problem.Conflict {
 		return problem.New(problem.Conflict, "alreadyExists", "The user name %s was taken meanwhile. Restore with another: {\"newUserPrincipalName\": \"…\"}.", u.UserPrincipalName).On("userPrincipalName").Because(err)
 	}
 	if err != nil {
@@ -216,21 +222,24 @@ func Purge(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, id s
 			return err
 		}
 	}
-	kind, r := kindGroup, audit.Record{ActivityDisplayName: "Hard Delete group", Category: "GroupManagement", OperationType: "Delete"}
+	table, kind, r := "groups", kindGroup, audit.Record{ActivityDisplayName: "Hard Delete group", Category: "GroupManagement", OperationType: "Delete"}
 	texts := []string{`DELETE FROM parked_members WHERE deleted_id = $1 OR group_id = $1 OR member_id = $1`,
 		`DELETE FROM app_role_assignments WHERE principal_id = $1`, `DELETE FROM oauth2_permission_grants WHERE principal_id = $1`, `DELETE FROM application_owners WHERE owner_id = $1`}
 	if d.User != nil {
-		kind, r.ActivityDisplayName, r.Category, r.TargetResources = kindUser, "Hard Delete user", "UserManagement", []audit.Target{d.User.target()}
+		table, kind, r.ActivityDisplayName, r.Category, r.TargetResources = "users", kindUser, "Hard Delete user", "UserManagement", []audit.Target{d.User.target()}
 		texts = append(texts, `DELETE FROM group_owners WHERE owner_id = $1`, `UPDATE users SET manager_id = '' WHERE manager_id = $1 AND manager_id <> ''`,
-			`DELETE FROM links WHERE user_id = $1`, `DELETE FROM sign_in_activity WHERE user_id = $1`, `DELETE FROM users WHERE id = $1`)
+			`DELETE FROM links WHERE user_id = $1`, `DELETE FROM sign_in_activity WHERE user_id = $1`)
 	} else {
 		r.TargetResources = []audit.Target{d.Group.target()}
-		texts = append(texts, `DELETE FROM groups WHERE id = $1`)
 	}
 	for _, text := range texts {
 		if _, err := q.ExecContext(ctx, text, id); err != nil {
 			return err
 		}
+	}
+	res, err := q.ExecContext(ctx, `DELETE FROM `+table+` WHERE id = $1 AND deleted_at > 0`, id)
+	if err := db.Changed("The deleted item "+id, res, err); err != nil { // somebody else restored it meanwhile
+		return err
 	}
 	if err := audit.Write(ctx, q, a, now, r); err != nil {
 		return err

@@ -64,13 +64,11 @@ func expectDynamic(ctx context.Context, q db.Querier) (any bool, err error) {
 // and out of dynamic groups. changed names their members that are new; nil is
 // all. people need their Profile.
 func logPeople(ctx context.Context, q db.Querier, now time.Time, people []User, changed []string) error {
-	what := changed
-	if what == nil {
-		what = []string{everything}
-	}
 	log := make([]change, len(people))
 	for i, u := range people {
-		log[i] = change{id: u.ID, what: what}
+		if log[i] = came(u.ID); changed != nil {
+			log[i] = change{id: u.ID, what: changed}
+		}
 	}
 	any, err := expectDynamic(ctx, q)
 	if err != nil {

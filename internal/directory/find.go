@@ -129,6 +129,9 @@ func CountFoundGroups(ctx context.Context, d db.Querier, q odata.Query) (int64, 
 
 // CountGroupsAmong is CountFoundGroups over some groups.
 func CountGroupsAmong(ctx context.Context, d db.Querier, q odata.Query, a GroupsAmong) (n int64, err error) {
+	if q.Filter == nil && q.Search == nil && a == (GroupsAmong{}) {
+		return countLiving(ctx, d, kindGroup)
+	}
 	s := new(odata.SQL).Text(`SELECT count(*) FROM groups WHERE `)
 	a.conditions(s)
 	s.Conditions(q)
@@ -186,6 +189,9 @@ func FindAmong(ctx context.Context, d db.Querier, q odata.Query, a Among) ([]Use
 
 // CountAmong is CountFound over some people.
 func CountAmong(ctx context.Context, d db.Querier, q odata.Query, a Among) (n int64, err error) {
+	if q.Filter == nil && q.Search == nil && a == (Among{}) {
+		return CountUsers(ctx, d)
+	}
 	s := new(odata.SQL).Text(`SELECT count(*) FROM users WHERE `)
 	a.conditions(s)
 	s.Conditions(q)

@@ -73,7 +73,7 @@ func CreateGroup(ctx context.Context, q db.Querier, a audit.Actor, now time.Time
 	if err := audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Add group", Category: "GroupManagement", OperationType: "Add", TargetResources: []audit.Target{g.target()}}); err != nil {
 		return g, err
 	}
-	if err := logChanges(ctx, q, now, kindGroup, change{id: g.ID, what: []string{everything}}); err != nil {
+	if err := logChanges(ctx, q, now, kindGroup, came(g.ID)); err != nil {
 		return g, err
 	}
 	return g, g.settle(ctx, q, now, nil)

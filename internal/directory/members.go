@@ -176,11 +176,10 @@ func transitiveMembers(p string) string {
 // groups, behind the id after, in their order; transitive are those of groups
 // inside it too.
 func MemberIDs(ctx context.Context, d db.Querier, of MembersOf, after string, limit int) ([]string, error) {
-	text := `SELECT member_id FROM group_members WHERE group_id = $1 AND member_id > $2 ORDER BY member_id LIMIT $3`
 	if of.Transitive {
-		text = insideSQL("$1") + `SELECT DISTINCT m.member_id FROM below JOIN group_members m ON m.group_id = below.id WHERE m.member_id > $2 ORDER BY m.member_id LIMIT $3`
+		return transitiveIDs(ctx, d, of.GroupID, after, limit)
 	}
-	return ids(d.QueryContext(ctx, text, of.GroupID, after, limit))
+	return ids(d.QueryContext(ctx, `SELECT member_id FROM group_members WHERE group_id = $1 AND member_id > $2 ORDER BY member_id LIMIT $3`, of.GroupID, after, limit))
 }
 
 // CountMembers returns how many members MemberIDs finds.

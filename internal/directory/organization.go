@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"time"
 
@@ -56,7 +57,7 @@ func GetOrganization(ctx context.Context, d db.Querier) (o Organization, err err
 
 // EnsureOrganization makes the organisation at the first start, under a name
 // to be replaced at set-up, and returns it. It is the first thing a node does,
-// so it also refolds what an older release wrote.
+// so it also refolds and recounts what an older release wrote.
 func EnsureOrganization(ctx context.Context, d *db.DB, now time.Time) (Organization, error) {
 	err := d.Write(ctx, func(q db.Querier) error {
 		_, err := q.ExecContext(ctx, `INSERT INTO organization (id, display_name, domain, created_at)
@@ -64,7 +65,7 @@ func EnsureOrganization(ctx context.Context, d *db.DB, now time.Time) (Organizat
 		return err
 	})
 	if err == nil {
-		err = Refold(ctx, d)
+		err = errors.Join(Refold(ctx, d), Recount(ctx, d))
 	}
 	if err != nil {
 		return Organization{}, err

@@ -25,11 +25,6 @@ func GetWhole(ctx context.Context, d db.Querier, idOrName string) (u User, err e
 	return u, db.Err("The user "+idOrName, err)
 }
 
-// CountUsers returns how many users there are.
-func CountUsers(ctx context.Context, d db.Querier) (n int64, err error) {
-	return n, d.QueryRowContext(ctx, `SELECT count(*) FROM users WHERE deleted_at = 0`).Scan(&n)
-}
-
 // CreateUser stores u, whose ID and CreatedDateTime it sets.
 func CreateUser(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, u User) (User, error) {
 	all, err := CreateUsers(ctx, q, a, now, []User{u})
@@ -85,7 +80,7 @@ func Invent(ctx context.Context, q db.Querier, now time.Time, u User) (User, err
 	if err != nil {
 		return u, err
 	}
-	return u, logChanges(ctx, q, now, kindUser, change{id: u.ID, what: []string{everything}})
+	return u, logChanges(ctx, q, now, kindUser, came(u.ID))
 }
 
 func storeValues(ctx context.Context, q db.Querier, id string, all []value) error {
