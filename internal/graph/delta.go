@@ -49,6 +49,18 @@ type deltaPage struct {
 	Value   []object `json:"value"`
 }
 
+func (p deltaPage) appendJSON(b []byte) []byte {
+	b = slices.Grow(b, 1024*len(p.Value))
+	b = appendText(append(b, `{"@odata.context":`...), p.Context)
+	if p.Next != "" {
+		b = appendText(append(b, `,"@odata.nextLink":`...), p.Next)
+	}
+	if p.Delta != "" {
+		b = appendText(append(b, `,"@odata.deltaLink":`...), p.Delta)
+	}
+	return append(appendObjects(append(b, `,"value":`...), p.Value), '}')
+}
+
 // serve answers /users/delta and /groups/delta (DO-59 … DO-65).
 func (d deltaOf) serve(c *Call) (Answer, error) {
 	t, fresh, err := d.asked(c)

@@ -300,10 +300,8 @@ func (a Answer) send(w http.ResponseWriter) error {
 		w.WriteHeader(a.Status)
 		return nil
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(a.Body); err != nil { // our own types: a bug, and never half an answer
+	body, err := encode(a.Body)
+	if err != nil { // our own types: a bug, and never half an answer
 		w.WriteHeader(http.StatusInternalServerError)
 		return err
 	}
@@ -312,8 +310,20 @@ func (a Answer) send(w http.ResponseWriter) error {
 		h.Set("Content-Type", "application/json")
 	}
 	w.WriteHeader(a.Status)
-	_, err := w.Write(b.Bytes())
+	_, err = w.Write(body)
 	return err
+}
+
+// encode is v as JSON, and a line feed.
+func encode(v any) ([]byte, error) {
+	if v, ok := v.(interface{ appendJSON([]byte) []byte }); ok {
+		return append(v.appendJSON(nil), '\n'), nil
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return b.Bytes(), err
 }
 
 // printable keeps a client's request id only if it is short and harmless in

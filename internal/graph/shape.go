@@ -1,8 +1,6 @@
 package graph
 
 import (
-	"bytes"
-	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
@@ -25,102 +23,20 @@ type Shape struct {
 	Nulls   bool           // an empty string is sent as null
 }
 
-// object is a JSON object that keeps the order of its members.
-type object []member
-
-type member struct {
-	name  string
-	value json.RawMessage
-}
-
-// toObject takes the members of v, which must be a JSON object, apart.
-func toObject(v any) (object, error) {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := d.Token(); err != nil {
-		return nil, err
-	}
-	var o object
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		var m member
-		if err := d.Decode(&m.value); err != nil {
-			return nil, err
-		}
-		m.name, _ = name.(string)
-		o = append(o, m)
-	}
-	return o, nil
-}
-
-// MarshalJSON writes the members in their order.
-func (o object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range o {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		name, err := json.Marshal(m.name)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(name)
-		b.WriteByte(':')
-		b.Write(m.value)
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
-}
-
-// value is a member as encoding/json reads it; nil if there is none.
-func (o object) value(name string) (v any) {
-	for _, m := range o {
-		if m.name == name {
-			d := json.NewDecoder(bytes.NewReader(m.value))
-			d.UseNumber()
-			if d.Decode(&v) != nil {
-				return nil
-			}
-		}
-	}
-	return v
-}
-
-// with puts a member in front.
-func (o object) with(name string, v any) object {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		raw = []byte("null")
-	}
-	return append(object{{name, raw}}, o...)
-}
-
 // project picks members: the selected ones, or the default set. An unknown
 // name is refused, one of Graph's that Cardea does not store is null (DO-6).
 func (s Shape) project(full object, sel []string) (object, error) {
-	if s.Nulls {
-		full = slices.Clone(full)
-		for i := range full {
-			if string(full[i].value) == `""` {
-				full[i].value = json.RawMessage("null")
-			}
-		}
-	}
 	names := sel
 	if names == nil {
 		names = s.Default
 	}
-	if names == nil || slices.Contains(names, "*") {
-		return s.typed(full), nil
+	out := make(object, 0, max(len(names), len(full))+1)
+	if s.Type != "" {
+		out = append(out, text("@odata.type", "#microsoft.graph."+s.Type))
 	}
-	var out object
+	if names == nil || slices.Contains(names, "*") {
+		return s.nulled(append(out, full...)), nil
+	}
 	for _, n := range names {
 		m, ok := s.find(full, n)
 		if !ok {
@@ -130,17 +46,32 @@ func (s Shape) project(full object, sel []string) (object, error) {
 			out = append(out, m)
 		}
 	}
-	return s.typed(out), nil
+	return s.nulled(out), nil
 }
 
-func (s Shape) typed(o object) object {
-	if s.Type == "" {
-		return o
+// nulled writes null for empty strings, where the shape wants it, into o.
+func (s Shape) nulled(o object) object {
+	if s.Nulls {
+		for i := range o {
+			if string(o[i].value) == `""` {
+				o[i].value = null
+			}
+		}
 	}
-	return o.with("@odata.type", "#microsoft.graph."+s.Type)
+	return o
 }
 
+// find is a member that an item has, or that its type has in Graph. A name in
+// another case will do; nearly all come in ours.
 func (s Shape) find(full object, name string) (member, bool) {
+	for _, m := range full {
+		if m.name == name {
+			return m, true
+		}
+	}
+	if v, ok := s.Absent[name]; ok {
+		return lacking(name, v), true
+	}
 	for _, m := range full {
 		if strings.EqualFold(m.name, name) {
 			return m, true
@@ -148,8 +79,7 @@ func (s Shape) find(full object, name string) (member, bool) {
 	}
 	for n, v := range s.Absent {
 		if strings.EqualFold(n, name) {
-			raw, err := json.Marshal(v)
-			return member{n, raw}, err == nil
+			return lacking(n, v), true
 		}
 	}
 	return member{}, false
@@ -201,6 +131,20 @@ type page struct {
 	Count   *int64   `json:"@odata.count,omitempty"`
 	Next    string   `json:"@odata.nextLink,omitempty"`
 	Value   []object `json:"value"`
+}
+
+// appendJSON writes p as encoding/json would: a page of a thousand people goes
+// through here, and reflection would take longer than the database.
+func (p page) appendJSON(b []byte) []byte {
+	b = slices.Grow(b, 1024*len(p.Value))
+	b = appendText(append(b, `{"@odata.context":`...), p.Context)
+	if p.Count != nil {
+		b = strconv.AppendInt(append(b, `,"@odata.count":`...), *p.Count, 10)
+	}
+	if p.Next != "" {
+		b = appendText(append(b, `,"@odata.nextLink":`...), p.Next)
+	}
+	return append(appendObjects(append(b, `,"value":`...), p.Value), '}')
 }
 
 // nextLink is the same request with another $skiptoken: absolute, on our
