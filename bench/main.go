@@ -6,8 +6,9 @@
 //	(b) the same with an authorization code and an ES256 id_token
 //	(c) raw P-256 verifications, in the same run, on the same machine
 //
-// With -directory N it measures what clients ask of a directory of N people
-// (directory.go) instead.
+// Instead of sign-ins, -directory N measures what clients ask of a directory of
+// N people (directory.go), -import N the import of N people by the command, and
+// -provision N that of passkeys for N people (bulk.go).
 //
 // It prints the ratios: absolute times depend on the machine and its
 // neighbours, ratios much less.
@@ -26,7 +27,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,16 +43,24 @@ func main() {
 	dsn := flag.String("database", "", "postgres://… instead of SQLite")
 	binary := flag.String("cardea", "bin/cardea", "the server")
 	profileTo := flag.String("profile", "", "run the server in this process and write its processor profile to this file; no figures")
-	directoryOf := flag.Int("directory", 0, "measure the API over a directory of so many people instead of sign-ins")
+	directoryOf := flag.Int("directory", 0, "measure a directory of so many people instead of sign-ins")
+	importOf := flag.Int("import", 0, "measure the import of so many people")
+	provisionOf := flag.Int("provision", 0, "measure the provisioning of passkeys for so many people")
+	only := flag.String("only", "", "with -directory: only the lines whose name holds this")
 	flag.Parse()
-	length := time.Duration(*seconds) * time.Second
+	o := options{workers: *workers, length: time.Duration(*seconds) * time.Second, dsn: *dsn, binary: *binary, profile: *profileTo, only: *only}
 	var err error
-	if *directoryOf > 0 {
-		err = measureDirectory(*directoryOf, min(*workers, 8), length, *dsn, *binary)
-	} else if *profileTo != "" {
-		err = profile(*workers, *people, length, *dsn, *profileTo)
-	} else {
-		err = run(*workers, *people, length, *dsn, *binary)
+	switch {
+	case *directoryOf > 0:
+		err = measureDirectory(*directoryOf, o)
+	case *importOf > 0:
+		err = measureImport(*importOf, o)
+	case *provisionOf > 0:
+		err = measureProvision(*provisionOf, o)
+	case o.profile != "":
+		err = profile(*people, o)
+	default:
+		err = run(*people, o)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -75,29 +83,25 @@ func prepare(people int, dsn string) (w *world, dir, port string, err error) {
 	return w, dir, port, err
 }
 
-func run(workers, people int, length time.Duration, dsn, binary string) error {
-	world, dir, port, err := prepare(people, dsn)
+func run(people int, o options) error {
+	world, dir, port, err := prepare(people, o.dsn)
 	defer os.RemoveAll(dir)
 	if err != nil {
 		return fmt.Errorf("populating: %w", err)
 	}
-	server, err := start(binary, filepath.Join(dir, "log"), port)
+	server, err := start(o.binary, filepath.Join(dir, "log"), port)
 	if err != nil {
 		return err
 	}
 	defer server.stop()
 
-	engine := "SQLite, synchronous=FULL"
-	if dsn != "" {
-		engine = "PostgreSQL"
-	}
-	fmt.Printf("%s, %d workers on this machine too, %d cores, %s\n\n", engine, workers, runtime.NumCPU(), runtime.Version())
+	fmt.Printf("%s, %d workers on this machine too\n\n", o.machine(), o.workers)
 	floor := verifications(2 * time.Second)
-	a, err := measure(world, server, workers, length, signIn)
+	a, err := measure(world, server, o.workers, o.length, signIn)
 	if err != nil {
 		return err
 	}
-	b, err := measure(world, server, workers, length, signInWithToken)
+	b, err := measure(world, server, o.workers, o.length, signInWithToken)
 	if err != nil {
 		return err
 	}
