@@ -20,7 +20,7 @@ type apiClient struct {
 	length      time.Duration
 	cpu         func() time.Duration // of the server so far
 	floor       time.Duration        // its processor time for the floor
-	only        string // measure what is called so; "" is everything
+	only        string               // measure what is called so; "" is everything
 }
 
 func (c *apiClient) login(id, secret string) (string, error) {
