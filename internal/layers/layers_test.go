@@ -19,6 +19,7 @@ var order = [][]string{
 	{"server"},
 	{"graph", "oidc", "signin", "account", "console", "scim", "!database/sql"}, // edges never import one another
 	{"report", "sweep", "demo", "!net/http"},
+	{"condaccess", "!net/http"},
 	{"passkey", "!net/http"},
 	{"password", "oath", "accesspass", "!net/http"},
 	{"session", "!net/http"},
@@ -29,7 +30,7 @@ var order = [][]string{
 	{"page", "mail", "!database/sql"},
 	{"mds/mdstest", "!database/sql"},
 	{"mds", "!database/sql"},
-	{"webauthn", "odata", "rule", "!database/sql", "!net/http"},
+	{"webauthn", "odata", "rule", "netrange", "!database/sql", "!net/http"},
 	{"ctap", "!database/sql", "!net/http"},
 	{"bulk", "softkey", "!database/sql", "!net/http"},
 	{"jose", "!database/sql", "!net/http"},
