@@ -46,7 +46,7 @@ func adminCommands() []*cobra.Command {
 	list := []*cobra.Command{
 		userCommand(a), groupCommand(a), roleCommand(a), appCommand(a), passkeyCommand(a), profileCommand(a), tapCommand(a),
 		logCommand(a, "signin", "Sign-ins: who came in, who did not, and why", signInLog), logCommand(a, "audit", "Audits: who changed what", auditLog),
-		bothLogs(a), apiCommand(a), loginCommand(a), logoutCommand(a), whoamiCommand(a), contextCommand(a),
+		bothLogs(a), exportCommand(a), applyCommand(a), apiCommand(a), loginCommand(a), logoutCommand(a), whoamiCommand(a), contextCommand(a),
 	}
 	for _, c := range list {
 		a.flags(c)
@@ -144,11 +144,33 @@ func (x *call) confirm(word, format string, args ...any) error {
 		return usage{fmt.Errorf("this needs a confirmation: add --yes")}
 	}
 	fmt.Fprintf(x.err, format+" Type %s: ", append(args, word)...)
-	line, err := bufio.NewReader(x.in).ReadString('\n')
+	line, err := x.typed()
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
 	if strings.TrimSpace(line) != word {
 		return usage{errors.Join(errors.New("not confirmed; nothing was changed"), ignoreEOF(err))}
 	}
 	return nil
+}
+
+// typed is the next line that the person types. An interrupt ends the waiting.
+func (x *call) typed() (string, error) {
+	type answer struct {
+		line string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		line, err := bufio.NewReader(x.in).ReadString('\n')
+		got <- answer{line, err}
+	}()
+	select {
+	case a := <-got:
+		return a.line, a.err
+	case <-x.ctx.Done():
+		return "", x.ctx.Err()
+	}
 }
 
 func ignoreEOF(err error) error {
@@ -191,7 +213,7 @@ func explainAdmin(w io.Writer, err error) (int, bool) {
 	lost, isLost := errors.AsType[*url.Error](err)
 	switch {
 	case isAPI:
-		why, id = api.Message, api.RequestID
+		id = api.RequestID
 		if api.Reason != "" {
 			why += " (" + api.Reason + ")"
 		}

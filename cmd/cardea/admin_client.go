@@ -192,7 +192,9 @@ func (x *call) request(method, path string, body []byte, header http.Header) ([]
 	if !strings.HasPrefix(path, c.server+"/") { // never carry the token to another host
 		return nil, nil, fmt.Errorf("the address %s is not on %s", path, c.server)
 	}
-	r, err := http.NewRequestWithContext(x.ctx, method, path, bytes.NewReader(body))
+	ctx, cancel := context.WithTimeout(x.ctx, x.timeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -88,9 +88,7 @@ func (x *call) changePolicy(p passkeyPolicy, done string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range h.Values("Warning") {
-		x.say("Warning: %s", strings.Trim(strings.TrimPrefix(w, "299 cardea "), `"`))
-	}
+	x.warn(h)
 	x.say(done, args...)
 	return nil
 }
