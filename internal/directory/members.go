@@ -156,20 +156,21 @@ func groupsAround(p string) string {
 
 // insideSQL is a table of the ids of the group p, a placeholder, and of the
 // groups inside it. It walks over groups only: they are few, and have an index
-// of their own.
+// of their own. What is joined to it says CROSS JOIN: SQLite, which does not know
+// how few they are, would else read every membership there is.
 func insideSQL(p string) string {
 	return `WITH RECURSIVE below (id) AS (SELECT CAST(` + p + ` AS TEXT)
-	UNION SELECT m.member_id FROM group_members m JOIN below ON m.group_id = below.id WHERE m.member_type = 'group') `
+	UNION SELECT m.member_id FROM below CROSS JOIN group_members m WHERE m.group_id = below.id AND m.member_type = 'group') `
 }
 
 // groupsInside selects the ids of all groups in the group p.
 func groupsInside(p string) string {
-	return insideSQL(p) + `SELECT m.member_id FROM group_members m JOIN below ON m.group_id = below.id WHERE m.member_type = 'group'`
+	return insideSQL(p) + `SELECT m.member_id FROM below CROSS JOIN group_members m WHERE m.group_id = below.id AND m.member_type = 'group'`
 }
 
 // transitiveMembers selects the ids of all users in the group p.
 func transitiveMembers(p string) string {
-	return insideSQL(p) + `SELECT m.member_id FROM below JOIN group_members m ON m.group_id = below.id WHERE m.member_type = 'user'`
+	return insideSQL(p) + `SELECT m.member_id FROM below CROSS JOIN group_members m WHERE m.group_id = below.id AND m.member_type = 'user'`
 }
 
 // MemberIDs returns up to limit ids of the members of a group, people and
@@ -186,7 +187,7 @@ func MemberIDs(ctx context.Context, d db.Querier, of MembersOf, after string, li
 func CountMembers(ctx context.Context, d db.Querier, of MembersOf) (n int64, err error) {
 	text := `SELECT count(*) FROM group_members WHERE group_id = $1`
 	if of.Transitive {
-		text = insideSQL("$1") + `SELECT count(DISTINCT m.member_id) FROM below JOIN group_members m ON m.group_id = below.id`
+		text = insideSQL("$1") + `SELECT count(DISTINCT m.member_id) FROM below CROSS JOIN group_members m WHERE m.group_id = below.id`
 	}
 	return n, d.QueryRowContext(ctx, text, of.GroupID).Scan(&n)
 }

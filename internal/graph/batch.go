@@ -25,7 +25,7 @@ import (
 //
 // Items run as if one after the other, in the order of the list once what they
 // depend on stands before them. Only reads that stand together run at the same
-// time, so that nobody sees a difference.
+// time, and creations of people (joint.go), so that nobody sees a difference.
 
 const (
 	maxBatch    = 20
@@ -171,7 +171,15 @@ func (b *batch) run(order []int) {
 	running := map[string]bool{}
 	places := make(chan struct{}, batchAtOnce)
 	wait := func() { group.Wait(); clear(running) }
-	for _, i := range order {
+	for len(order) > 0 {
+		if n := b.creations(order); n > 1 {
+			wait()
+			b.together(order[:n])
+			order = order[n:]
+			continue
+		}
+		i := order[0]
+		order = order[1:]
 		it := b.items[i]
 		reads := strings.EqualFold(it.Method, http.MethodGet)
 		if !reads || slices.ContainsFunc(it.DependsOn, func(id batchID) bool { return running[id.key()] }) {
@@ -182,14 +190,14 @@ func (b *batch) run(order []int) {
 			continue
 		}
 		if !reads {
-			b.out[i] = b.one(it)
+			b.out[i] = b.one(b.outer.Context(), it)
 			continue
 		}
 		running[it.ID.key()] = true
 		places <- struct{}{}
 		group.Go(func() {
 			defer func() { <-places }()
-			b.out[i] = b.one(it)
+			b.out[i] = b.one(b.outer.Context(), it)
 		})
 	}
 	group.Wait()
@@ -225,7 +233,7 @@ var ofBatch = []string{"Accept", "Accept-Encoding", "Content-Encoding", "Content
 var notOfItems = regexp.MustCompile(`(?i)^(authorization|cookie|host|connection|forwarded|x-forwarded-.*|x-real-ip|content-encoding|content-length|transfer-encoding)$`)
 
 // one runs an item as a request of its own.
-func (b *batch) one(it batchItem) batchAnswer {
+func (b *batch) one(ctx context.Context, it batchItem) batchAnswer {
 	version := strings.TrimPrefix(b.call.Base, b.call.Host+"/")
 	path, query, err := batchTarget(it.URL, version)
 	if err != nil {
@@ -249,7 +257,7 @@ func (b *batch) one(it batchItem) batchAnswer {
 		return b.refused(it, errBadPath)
 	}
 	r := (&http.Request{Method: strings.ToUpper(it.Method), URL: &url.URL{Path: plain, RawPath: path, RawQuery: query}, Header: header, Host: b.outer.Host, RemoteAddr: b.outer.RemoteAddr,
-		ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body))}).WithContext(context.WithValue(b.outer.Context(), inBatch{}, true))
+		ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body))}).WithContext(context.WithValue(ctx, inBatch{}, true))
 	rec := newRecorder(&b.left)
 	b.api.ServeHTTP(rec, r)
 	if rec.full {
