@@ -178,13 +178,24 @@ func (c *Caller) actor() audit.Actor {
 }
 
 // reach reports whether the caller may touch methods and sensitive properties
-// of the user (DO-21 … DO-23). Applications reach everyone, unless the server
-// is set to treat them like an Authentication Administrator (DO-25).
+// of the user (DO-21 … DO-23). Applications that may change methods reach
+// everyone, unless the server is set to treat them like an Authentication
+// Administrator (DO-25). Those that may only change accounts never reach an
+// administrator: a password is worth the roles behind it.
 func (c *Call) reach(userID string) error { return c.reachIn(c.DB, userID) }
 
 func (c *Call) reachIn(q db.Querier, userID string) error {
-	if c.Caller.App && !c.appsRespectReach {
+	if c.Caller.App && !c.appsRespectReach && c.Caller.changesMethods() {
 		return nil
 	}
 	return directory.Reach(c.Context, q, c.Caller.Roles, userID)
+}
+
+// changesMethods reports whether an application has any permission to change
+// how people sign in.
+func (c *Caller) changesMethods() bool {
+	return slices.ContainsFunc(c.Permissions, func(p string) bool {
+		p = strings.ToLower(p)
+		return p == application.All || strings.HasPrefix(p, "userauth") && strings.Contains(p, ".readwrite")
+	})
 }

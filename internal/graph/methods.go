@@ -56,7 +56,7 @@ func methods() []resource {
 		// Graph spells it both ways; the id is that of the password.
 		add("POST", authenticationPath+"/methods/{method}/resetPassword", writeMethods, resetMethodPassword),
 		add("POST", passwords+"/{method}/resetPassword", writeMethods, resetMethodPassword),
-		add("GET", authenticationPath+"/operations/{operation}", writeMethods, getOperation),
+		add("GET", authenticationPath+"/operations/{operation}", readMethods, getOperation),
 		add("GET", authenticationPath+"/requirements", readRequirements, getRequirements),
 		add("PATCH", authenticationPath+"/requirements", writeRequirements, patchRequirements),
 		Every[passwordMethod]{Path: passwords, Access: readMethods, NotFound: "ResourceNotFound", Shape: passwordShape, List: (*Call).passwordMethods},

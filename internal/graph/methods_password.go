@@ -73,7 +73,7 @@ func (c *Call) operation(o operation) (string, error) {
 // getOperation answers Graph's longRunningOperation for a client that follows
 // the Location of a reset.
 func getOperation(c *Call) (Answer, error) {
-	u, err := c.reachable(c.DB)
+	u, err := c.user()
 	if err != nil {
 		return Answer{}, err
 	}
