@@ -31,12 +31,13 @@ const All = "all"
 
 // Application is Graph's application, as far as Cardea uses it.
 type Application struct {
-	ID                     string    `json:"id"`
-	AppID                  string    `json:"appId"` // client id
-	DisplayName            string    `json:"displayName"`
-	CreatedDateTime        time.Time `json:"createdDateTime"`
-	SignInAudience         string    `json:"signInAudience"` // AzureADMyOrg
-	IsFallbackPublicClient bool      `json:"isFallbackPublicClient"`
+	ID                     string     `json:"id"`
+	AppID                  string     `json:"appId"` // client id
+	DisplayName            string     `json:"displayName"`
+	CreatedDateTime        time.Time  `json:"createdDateTime"`
+	DeletedDateTime        *time.Time `json:"deletedDateTime,omitempty"` // set in the deleted items only
+	SignInAudience         string     `json:"signInAudience"`            // AzureADMyOrg
+	IsFallbackPublicClient bool       `json:"isFallbackPublicClient"`
 	Document
 	Web                 Web                  `json:"web" patch:"merge"`
 	SPA                 Redirects            `json:"spa" patch:"merge"`

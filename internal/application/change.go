@@ -27,7 +27,7 @@ func Create(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, a 
 func insert(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, a Application) (Application, error) {
 	a.CreatedDateTime, a.Version = db.Time(now.UnixMilli()), 1
 	passwords, keys := a.PasswordCredentials, a.KeyCredentials
-	a.PasswordCredentials, a.KeyCredentials, a.secrets, a.certs, a.granted = nil, nil, nil, nil, nil
+	a.PasswordCredentials, a.KeyCredentials, a.secrets, a.certs, a.granted, a.DeletedDateTime = nil, nil, nil, nil, nil, nil
 	a.defaults()
 	if err := a.Check(); err != nil {
 		return a, err
@@ -94,7 +94,7 @@ func Update(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, id
 		return a, err
 	}
 	passwords, keys := a.PasswordCredentials, a.KeyCredentials
-	a.ID, a.AppID, a.CreatedDateTime, a.Version = was.ID, was.AppID, was.CreatedDateTime, was.Version
+	a.ID, a.AppID, a.CreatedDateTime, a.DeletedDateTime, a.Version = was.ID, was.AppID, was.CreatedDateTime, nil, was.Version
 	a.PasswordCredentials, a.KeyCredentials, a.ofSP = was.PasswordCredentials, was.KeyCredentials, was.ofSP
 	a.secrets, a.certs, a.granted, a.principal, a.personal = was.secrets, was.certs, was.granted, was.principal, was.personal
 	if was.UniqueName != "" {
@@ -235,11 +235,19 @@ func (a *Application) identify(ctx context.Context, q db.Querier) error {
 	return nil
 }
 
-// Delete removes an application with its secrets, certificates and service principal. Refresh
-// tokens that it got are refused from then on, because its client id is unknown.
+// Delete puts an application with its secrets, certificates and service
+// principal among the deleted items. Refresh tokens that it got are refused
+// from then on, because its client id is unknown.
 func Delete(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, id string) error {
 	a, err := Get(ctx, q, id)
 	if err != nil {
+		return err
+	}
+	content, err := park(ctx, q, a.ID, a.principal.id, false)
+	if err != nil {
+		return err
+	}
+	if err := bury(ctx, q, now, Deleted{Application: &a, id: a.ID, kind: KindApplication, name: a.DisplayName, content: content}); err != nil {
 		return err
 	}
 	if err := dropPrincipal(ctx, q, a.principal.id); err != nil {

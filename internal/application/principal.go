@@ -40,6 +40,7 @@ type ServicePrincipal struct {
 	ServicePrincipalNames  []string             `json:"servicePrincipalNames"`
 	PasswordCredentials    []PasswordCredential `json:"passwordCredentials"`
 	KeyCredentials         []KeyCredential      `json:"keyCredentials"`
+	DeletedDateTime        *time.Time           `json:"deletedDateTime,omitempty"` // set in the deleted items only
 	Version                int64                `json:"-"`
 
 	applicationID      string // "" for what is built in
@@ -289,8 +290,8 @@ func (k Catalogue) changePrincipal(ctx context.Context, q db.Querier, by audit.A
 	return k.GetPrincipal(ctx, q, p.ID)
 }
 
-// DeletePrincipal removes a service principal with everything that it was
-// granted. Nobody signs in to its application until somebody makes a new one.
+// DeletePrincipal puts a service principal, with everything that it was
+// granted, among the deleted items. Nobody signs in to its application until somebody makes a new one.
 func (k Catalogue) DeletePrincipal(ctx context.Context, q db.Querier, by audit.Actor, now time.Time, id string) error {
 	p, err := k.GetPrincipal(ctx, q, id)
 	if err != nil {
@@ -299,7 +300,14 @@ func (k Catalogue) DeletePrincipal(ctx context.Context, q db.Querier, by audit.A
 	if p.builtIn {
 		return errBuiltIn
 	}
-	for _, table := range []string{"application_secrets", "application_certificates"} {
+	content, err := park(ctx, q, p.applicationID, p.ID, true)
+	if err != nil {
+		return err
+	}
+	if err := bury(ctx, q, now, Deleted{Principal: &p, id: p.ID, kind: KindPrincipal, name: p.DisplayName, content: content}); err != nil {
+		return err
+	}
+	for _, table := range ofPrincipalOnly {
 		if _, err := q.ExecContext(ctx, `DELETE FROM `+table+` WHERE of_principal AND application_id = $1`, p.applicationID); err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 // principal. The functions run inside the transaction of the change.
 type keyHolder struct {
 	// find returns the application behind the path, and the object id of what
-	// the path names.
+	// the path names, if the caller may change it.
 	find      func(c *Call, q db.Querier) (application.Application, string, error)
 	addSecret func(c *Call, q db.Querier, id string, in application.PasswordCredential) (application.PasswordCredential, error)
 	addKey    func(c *Call, q db.Querier, id string, in application.KeyCredential) (application.KeyCredential, error)
@@ -22,6 +22,9 @@ type keyHolder struct {
 var applicationKeys = keyHolder{
 	find: func(c *Call, q db.Querier) (application.Application, string, error) {
 		a, err := c.application(q)
+		if err == nil {
+			err = c.mayManage(q, a.ID)
+		}
 		return a, a.ID, err
 	},
 	addSecret: func(c *Call, q db.Querier, id string, in application.PasswordCredential) (application.PasswordCredential, error) {

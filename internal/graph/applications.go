@@ -14,11 +14,48 @@ import (
 )
 
 var (
-	readApplications  = Access{Scopes: []string{"Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}}
+	readApplications = Access{Scopes: []string{"Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"},
+		Apps: []string{"Application.Read.All", ownedOnly, "Application.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}}
 	writeApplications = Access{Scopes: []string{"Application.ReadWrite.All", "Directory.ReadWrite.All"},
-		Apps:  []string{"Application.ReadWrite.All"},
+		Apps:  []string{ownedOnly, "Application.ReadWrite.All"}, // with the former: see mayManage
 		Roles: []string{directory.ApplicationAdministrator, directory.CloudApplicationAdministrator}}
 )
+
+// ownedOnly lets an application make others and manage those that it owns.
+const ownedOnly = "Application.ReadWrite.OwnedBy"
+
+// mayManage refuses an application that may manage what it owns only, if it
+// does not own the object.
+func (c *Call) mayManage(q db.Querier, objectID string) error {
+	if !c.onlyOwned() {
+		return nil
+	}
+	me, err := c.applications.Find(c.Context, c.Caller.AppID, c.Now)
+	if err != nil {
+		return err
+	}
+	owners, err := application.Owners(c.Context, q, objectID)
+	if err != nil || slices.ContainsFunc(owners, func(o application.Owner) bool { return o.ID == me.PrincipalID() }) {
+		return err
+	}
+	return denied("This application may change only applications that it owns. Make its service principal an owner, or grant it the permission Application.ReadWrite.All.")
+}
+
+func (c *Call) onlyOwned() bool {
+	return c.Caller.App && !c.Caller.hasPermission([]string{"Application.ReadWrite.All"})
+}
+
+// ownMade makes such an application an owner of what it has just made.
+func (c *Call) ownMade(q db.Querier, target audit.Target) error {
+	if !c.onlyOwned() || c.mayManage(q, target.ID) == nil {
+		return nil
+	}
+	me, err := c.applications.Find(c.Context, c.Caller.AppID, c.Now)
+	if err != nil {
+		return err
+	}
+	return c.catalogue().AddOwner(c.Context, q, c.Actor, c.Now, application.Owned{Target: target, Owner: me.PrincipalID()})
+}
 
 func applicationETag(a application.Application) string { return fmt.Sprintf(`W/"%d"`, a.Version) }
 
@@ -46,6 +83,9 @@ func applications() []resource {
 			Delete: func(c *Call) error {
 				return c.writeApplication(func(q db.Querier) error {
 					a, err := c.application(q)
+					if err == nil {
+						err = c.mayManage(q, a.ID)
+					}
 					if err != nil {
 						return err
 					}
@@ -97,7 +137,10 @@ func createApplication(c *Call, a application.Application) (out application.Appl
 		if out, err = application.Create(c.Context, q, c.Actor, c.Now, a); err != nil {
 			return err
 		}
-		return c.bindOwners(q, out.Target())
+		if err := c.bindOwners(q, out.Target()); err != nil {
+			return err
+		}
+		return c.ownMade(q, out.Target())
 	})
 	return out, err
 }
@@ -105,6 +148,9 @@ func createApplication(c *Call, a application.Application) (out application.Appl
 func updateApplication(c *Call, change func(*application.Application) error) (out application.Application, err error) {
 	err = c.writeApplication(func(q db.Querier) error {
 		a, err := c.application(q)
+		if err == nil {
+			err = c.mayManage(q, a.ID)
+		}
 		if err != nil {
 			return err
 		}
@@ -193,11 +239,14 @@ var grantAccess = Access{
 }
 
 // ownersOf are the routes of the people and applications that answer for an
-// application. Owning gives no right here: roles do.
+// application. Owning gives no right to people: roles do.
 func ownersOf(path string, of func(*Call, db.Querier) (audit.Target, error)) []resource {
 	change := func(c *Call, owner string, f func(q db.Querier, o application.Owned) error) (Answer, error) {
 		return Answer{Status: http.StatusNoContent}, c.write(func(q db.Querier) error {
 			target, err := of(c, q)
+			if err == nil {
+				err = c.mayManage(q, target.ID)
+			}
 			if err != nil {
 				return err
 			}

@@ -37,6 +37,9 @@ func servicePrincipals() []resource {
 			Delete: func(c *Call) error {
 				return c.writeApplication(func(q db.Querier) error {
 					p, err := c.principal(q)
+					if err == nil {
+						err = c.mayManage(q, p.ID)
+					}
 					if err != nil {
 						return err
 					}
@@ -82,12 +85,24 @@ func createPrincipal(c *Call, p application.ServicePrincipal) (out application.S
 	}
 	p.AccountEnabled = enabled.Value == nil || *enabled.Value
 	err = c.writeApplication(func(q db.Querier) error {
+		if c.onlyOwned() {
+			a, err := application.GetByAppID(c.Context, q, p.AppID)
+			if err == nil {
+				err = c.mayManage(q, a.ID)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		made, err := c.catalogue().CreatePrincipal(c.Context, q, c.Actor, c.Now, p)
 		if err != nil {
 			return err
 		}
 		out = made
-		return c.bindOwners(q, out.Target())
+		if err := c.bindOwners(q, out.Target()); err != nil {
+			return err
+		}
+		return c.ownMade(q, out.Target())
 	})
 	return out, err
 }
@@ -95,6 +110,9 @@ func createPrincipal(c *Call, p application.ServicePrincipal) (out application.S
 func updatePrincipal(c *Call, change func(*application.ServicePrincipal) error) (out application.ServicePrincipal, err error) {
 	err = c.writeApplication(func(q db.Querier) error {
 		p, err := c.principal(q)
+		if err == nil {
+			err = c.mayManage(q, p.ID)
+		}
 		if err != nil {
 			return err
 		}
@@ -131,6 +149,9 @@ func principalKeys() keyHolder {
 	return keyHolder{
 		find: func(c *Call, q db.Querier) (application.Application, string, error) {
 			p, err := c.principal(q)
+			if err == nil {
+				err = c.mayManage(q, p.ID)
+			}
 			if err != nil {
 				return application.Application{}, "", err
 			}

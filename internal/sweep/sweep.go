@@ -1,6 +1,6 @@
 // Package sweep deletes what has expired: spent challenges, codes, sessions,
-// refresh families, links, counters of guesses, old log rows, and people and
-// groups whose time among the deleted items is over. Nothing here is
+// refresh families, links, counters of guesses, old log rows, and people,
+// groups and applications whose time among the deleted items is over. Nothing here is
 // needed for correctness: expired rows are refused wherever they are read.
 package sweep
 
@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"cardea/internal/application"
 	"cardea/internal/audit"
 	"cardea/internal/db"
 	"cardea/internal/directory"
@@ -19,7 +20,7 @@ import (
 // Retention is how long logs and the like are kept; 0 keeps for ever (RL-38).
 type Retention struct {
 	SignIns, Audits, Counters time.Duration
-	Deleted                   time.Duration // people and groups among the deleted items
+	Deleted                   time.Duration // what is among the deleted items
 	Changes                   time.Duration // what delta reads (DO-65)
 }
 
@@ -87,6 +88,8 @@ func Once(ctx context.Context, d *db.DB, keep Retention, now time.Time) (int64, 
 	if keep.Deleted > 0 { // each takes much along
 		parts = append(parts, part{batch / 10, func(q db.Querier, most int) (int64, error) {
 			return directory.PurgeOld(ctx, q, now, now.Add(-keep.Deleted), most)
+		}}, part{batch / 10, func(q db.Querier, most int) (int64, error) {
+			return application.PurgeOld(ctx, q, now, now.Add(-keep.Deleted), most)
 		}})
 	}
 	if keep.Changes > 0 { // an hour longer, so that a token never outlives what it needs
