@@ -68,6 +68,7 @@ func park(ctx context.Context, q db.Querier, now time.Time, id, kind string) err
 			WHERE member_id = $1 OR group_id = $1 ON CONFLICT DO NOTHING`,
 		`DELETE FROM group_members WHERE member_id = $1 OR group_id = $1`,
 		`DELETE FROM role_assignments WHERE principal_id = $1`,
+		`UPDATE external_ids SET kind = 'deleted ' || object_id WHERE object_id = $1`,
 	} {
 		if _, err := q.ExecContext(ctx, text, id); err != nil {
 			return err
@@ -103,6 +104,12 @@ func unpark(ctx context.Context, q db.Querier, now time.Time, id, kind string) e
 		if _, err := q.ExecContext(ctx, text, id); err != nil {
 			return err
 		}
+	}
+	if _, err := q.ExecContext(ctx, `UPDATE external_ids SET kind = $2 WHERE object_id = $1 AND NOT EXISTS (SELECT 1 FROM external_ids o WHERE o.kind = $2 AND o.external_id = external_ids.external_id)`, id, kind); err != nil {
+		return err
+	}
+	if _, err := q.ExecContext(ctx, `DELETE FROM external_ids WHERE object_id = $1 AND kind <> $2`, id, kind); err != nil {
+		return err
 	}
 	rows, err := q.QueryContext(ctx, `SELECT group_id FROM group_members WHERE member_id = $1 AND group_id <> $1 ORDER BY group_id`, id)
 	around, err := ids(rows, err)
@@ -223,7 +230,7 @@ func Purge(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, id s
 		}
 	}
 	table, kind, r := "groups", kindGroup, audit.Record{ActivityDisplayName: "Hard Delete group", Category: "GroupManagement", OperationType: "Delete"}
-	texts := []string{`DELETE FROM parked_members WHERE deleted_id = $1 OR group_id = $1 OR member_id = $1`,
+	texts := []string{`DELETE FROM parked_members WHERE deleted_id = $1 OR group_id = $1 OR member_id = $1`, `DELETE FROM external_ids WHERE object_id = $1`,
 		`DELETE FROM app_role_assignments WHERE principal_id = $1`, `DELETE FROM oauth2_permission_grants WHERE principal_id = $1`, `DELETE FROM application_owners WHERE owner_id = $1`}
 	if d.User != nil {
 		table, kind, r.ActivityDisplayName, r.Category, r.TargetResources = "users", kindUser, "Hard Delete user", "UserManagement", []audit.Target{d.User.target()}

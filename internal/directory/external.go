@@ -10,7 +10,9 @@ import (
 )
 
 // External is the name by which another system, such as a human resources
-// system, knows a person or a group (SCIM's externalId).
+// system, knows a person or a group (SCIM's externalId). What is deleted keeps
+// its name aside, where it is in nobody's way, and has it again when restored,
+// unless somebody else got it meanwhile.
 type External struct {
 	Kind     string // user or group
 	ObjectID string
@@ -35,6 +37,16 @@ func SetExternal(ctx context.Context, q db.Querier, e External) error {
 
 // ExternalOf returns the external names of some objects, by object id.
 func ExternalOf(ctx context.Context, q db.Querier, objectIDs []string) (map[string]string, error) {
+	return pairs(ctx, q, `SELECT object_id, external_id FROM external_ids WHERE object_id IN `, objectIDs)
+}
+
+// ManagersOf returns the object ids of the managers of some people, by theirs.
+func ManagersOf(ctx context.Context, q db.Querier, userIDs []string) (map[string]string, error) {
+	return pairs(ctx, q, `SELECT u.id, m.id FROM users u JOIN users m ON m.id = u.manager_id AND m.deleted_at = 0 WHERE u.id IN `, userIDs)
+}
+
+// pairs reads two columns for some ids; text ends where the list of them goes.
+func pairs(ctx context.Context, q db.Querier, text string, objectIDs []string) (map[string]string, error) {
 	out := map[string]string{}
 	for len(objectIDs) > 0 {
 		n := min(len(objectIDs), 500)
@@ -47,13 +59,13 @@ func ExternalOf(ctx context.Context, q db.Querier, objectIDs []string) (map[stri
 			args[i] = id
 		}
 		objectIDs = objectIDs[n:]
-		rows, err := q.QueryContext(ctx, `SELECT object_id, external_id FROM external_ids WHERE object_id IN (`+list+`)`, args...)
+		rows, err := q.QueryContext(ctx, text+`(`+list+`)`, args...)
 		if _, err := db.Collect(rows, err, func(r *sql.Rows, _ *struct{}) error {
-			var id, external string
-			if err := r.Scan(&id, &external); err != nil {
+			var id, value string
+			if err := r.Scan(&id, &value); err != nil {
 				return err
 			}
-			out[id] = external
+			out[id] = value
 			return nil
 		}); err != nil {
 			return nil, err

@@ -53,8 +53,12 @@ func (c *call) schemas() []any {
 	return []any{
 		of(userSchema, "User", "A person", unique, complexOf("name", "The parts of the name", false, text("givenName", "Given name"), text("familyName", "Family name"), text("formatted", "Both")),
 			text("displayName", "The name that others see"), text("title", "Job title"), text("userType", "Member or Guest"), active,
-			complexOf("emails", "One address is kept: the primary one, or that of work", true, text("value", "The address"), text("type", "work"))),
-		of(enterpriseSchema, "EnterpriseUser", "What an employer knows", text("department", "Department")),
+			complexOf("emails", "One address is kept: the primary one, or that of work", true, text("value", "The address"), text("type", "work")),
+			complexOf("phoneNumbers", "Numbers of work, one mobile and one fax number", true, text("value", "The number"), text("type", "work, mobile or fax")),
+			complexOf("addresses", "One address is kept: that of work, or the primary one", true, text("streetAddress", "Street"), text("locality", "City"), text("region", "State or region"), text("postalCode", "Postal code"), text("country", "Country"), text("type", "work")),
+			text("preferredLanguage", "Language, such as en-GB")),
+		of(enterpriseSchema, "EnterpriseUser", "What an employer knows", text("department", "Department"), text("employeeNumber", "The number of the person here"), text("organization", "Company"),
+			text("costCenter", "Cost centre"), text("division", "Division"), complexOf("manager", "Whom the person reports to", false, text("value", "The object's id"), text("$ref", "The manager's address"))),
 		of(groupSchema, "Group", "A group", group, complexOf("members", "People and groups in it", true, value, text("display", "Name"), text("type", "User or Group"))),
 	}
 }

@@ -328,9 +328,6 @@ func (g groups) exactly(q db.Querier, refs []memberRef) error {
 
 func (g groups) remove() (answer, error) {
 	return answer{status: http.StatusNoContent}, g.write(func(q db.Querier) error {
-		if err := directory.SetExternal(g.ctx, q, directory.External{Kind: "group", ObjectID: g.id}); err != nil {
-			return err
-		}
 		return directory.DeleteGroup(g.ctx, q, g.actor, g.now, g.id)
 	})
 }

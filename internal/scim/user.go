@@ -19,18 +19,21 @@ const (
 
 // userResource is SCIM's User as far as the directory has a place for it.
 type userResource struct {
-	Schemas     []string    `json:"schemas"`
-	ID          string      `json:"id,omitempty"`
-	ExternalID  string      `json:"externalId,omitempty"`
-	UserName    string      `json:"userName"`
-	Name        *userName   `json:"name,omitempty"`
-	DisplayName string      `json:"displayName,omitempty"`
-	Title       string      `json:"title,omitempty"`
-	UserType    string      `json:"userType,omitempty"`
-	Active      *truth      `json:"active,omitempty"`
-	Emails      []userMail  `json:"emails,omitempty"`
-	Enterprise  *enterprise `json:"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User,omitempty"`
-	Meta        *meta       `json:"meta,omitempty"`
+	Schemas     []string      `json:"schemas"`
+	ID          string        `json:"id,omitempty"`
+	ExternalID  string        `json:"externalId,omitempty"`
+	UserName    string        `json:"userName"`
+	Name        *userName     `json:"name,omitempty"`
+	DisplayName string        `json:"displayName,omitempty"`
+	Title       string        `json:"title,omitempty"`
+	UserType    string        `json:"userType,omitempty"`
+	Active      *truth        `json:"active,omitempty"`
+	Emails      []userMail    `json:"emails,omitempty"`
+	Phones      []userPhone   `json:"phoneNumbers,omitempty"`
+	Addresses   []userAddress `json:"addresses,omitempty"`
+	Language    string        `json:"preferredLanguage,omitempty"`
+	Enterprise  *enterprise   `json:"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User,omitempty"`
+	Meta        *meta         `json:"meta,omitempty"`
 }
 
 type userName struct {
@@ -43,10 +46,6 @@ type userMail struct {
 	Value   string `json:"value"`
 	Type    string `json:"type,omitempty"`
 	Primary *truth `json:"primary,omitempty"`
-}
-
-type enterprise struct {
-	Department string `json:"department,omitempty"`
 }
 
 type meta struct {
@@ -71,7 +70,8 @@ func (t *truth) UnmarshalJSON(raw []byte) error {
 
 // userNames is what a filter may name.
 var userNames = attributes{"id": "id", "username": "userPrincipalName", "externalid": "externalId", "displayname": "displayName", "name.givenname": "givenName",
-	"name.familyname": "surname", "title": "jobTitle", "usertype": "userType", "active": "accountEnabled", "emails": "mail", "department": "department", "meta.created": "createdDateTime"}
+	"name.familyname": "surname", "title": "jobTitle", "usertype": "userType", "active": "accountEnabled", "emails": "mail", "department": "department", "meta.created": "createdDateTime",
+	"employeenumber": "employeeId", "organization": "companyName"}
 
 // withExternal is a directory schema with the external name of the rows of a table.
 func withExternal(s odata.Schema, table string) odata.Schema {
@@ -87,8 +87,8 @@ type users struct{ *call }
 
 func (users) permission() string { return "User.ReadWrite.All" }
 
-// show is a person as SCIM says it.
-func (u users) show(p directory.User, external string) userResource {
+// show is a person, read as a whole, as SCIM says it.
+func (u users) show(p directory.User, external string, manager *managerRef) userResource {
 	active := truth(p.AccountEnabled)
 	r := userResource{Schemas: []string{userSchema}, ID: p.ID, ExternalID: external, UserName: p.UserPrincipalName, DisplayName: p.DisplayName, Title: p.JobTitle,
 		UserType: p.UserType, Active: &active, Meta: &meta{"User", p.CreatedDateTime.UTC().Format("2006-01-02T15:04:05.000Z"), u.url("Users", p.ID), `W/"` + strconv.FormatInt(p.Version, 10) + `"`}}
@@ -99,16 +99,13 @@ func (u users) show(p directory.User, external string) userResource {
 		yes := truth(true)
 		r.Emails = []userMail{{p.Mail, "work", &yes}}
 	}
-	if p.Department != "" {
-		r.Schemas = append(r.Schemas, enterpriseSchema)
-		r.Enterprise = &enterprise{Department: p.Department}
-	}
+	r.showProfile(p, manager)
 	return r
 }
 
 // into puts what r says into p. What r leaves out is cleared: r is the whole
 // person. Only active keeps its value, or somebody would be locked out by an
-// attribute that a source does not send.
+// attribute that a source does not send; and what intoProfile says.
 func (r *userResource) into(p *directory.User) error {
 	if r.UserName == "" {
 		return problem.New(problem.Invalid, "requiredParamMissing", "A person needs a userName, such as ada@example.com.").On("userName")
@@ -161,17 +158,29 @@ func (r *userResource) mail() string {
 }
 
 func (u users) list() (answer, error) {
+	var managers map[string]*managerRef // of the page
 	return list(u.call, paged[directory.User]{
 		names: userNames, schema: withExternal(directory.UserSchema, "users"), kind: "user",
-		find:  func(q odata.Query) ([]directory.User, error) { return directory.FindUsers(u.ctx, u.DB, q) },
+		find: func(q odata.Query) ([]directory.User, error) {
+			found, err := directory.FindUsers(u.ctx, u.DB, q)
+			if err != nil {
+				return nil, err
+			}
+			ids := make([]string, len(found))
+			for i, p := range found {
+				ids[i] = p.ID
+			}
+			managers, err = u.managers(u.DB, ids)
+			return found, err
+		},
 		count: func(q odata.Query) (int64, error) { return directory.CountFound(u.ctx, u.DB, q) },
 		id:    func(p directory.User) string { return p.ID },
-		show:  func(p directory.User, external string) (any, error) { return u.show(p, external), nil },
+		show:  func(p directory.User, external string) (any, error) { return u.show(p, external, managers[p.ID]), nil },
 	})
 }
 
 func (u users) one(q db.Querier, status int) (answer, error) {
-	p, err := directory.GetUser(u.ctx, q, u.id)
+	p, err := directory.GetWhole(u.ctx, q, u.id)
 	if err != nil {
 		return answer{}, err
 	}
@@ -179,7 +188,11 @@ func (u users) one(q db.Querier, status int) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := u.chosen(u.show(p, external[p.ID]))
+	managers, err := u.managers(q, []string{p.ID})
+	if err != nil {
+		return answer{}, err
+	}
+	body, err := u.chosen(u.show(p, external[p.ID], managers[p.ID]))
 	return answer{status: status, body: body, location: u.url("Users", p.ID)}, err
 }
 
@@ -194,6 +207,7 @@ func (u users) create() (a answer, err error) {
 	if err := r.into(&p); err != nil {
 		return a, err
 	}
+	r.intoProfile(&p, true)
 	err = u.DB.Write(u.ctx, func(q db.Querier) error {
 		made, err := directory.CreateUser(u.ctx, q, u.actor, u.now, p)
 		if err != nil {
@@ -202,6 +216,11 @@ func (u users) create() (a answer, err error) {
 		u.id = made.ID
 		if err := directory.SetExternal(u.ctx, q, directory.External{Kind: "user", ObjectID: made.ID, ID: r.ExternalID}); err != nil {
 			return err
+		}
+		if manager, _ := r.manager(true); manager != "" {
+			if err := u.report(q, manager); err != nil {
+				return err
+			}
 		}
 		a, err = u.one(q, http.StatusCreated)
 		return err
@@ -246,11 +265,16 @@ func (u users) update(change func(*userResource) error, whole *userResource) (a 
 			return err
 		}
 		external := known[u.id]
+		managers, err := u.managers(q, []string{u.id})
+		if err != nil {
+			return err
+		}
+		manager, says := "", false
 		if _, err = directory.UpdateUser(u.ctx, q, u.actor, u.now, u.id, func(p *directory.User) error {
 			was := p.AccountEnabled
 			r := whole
 			if r == nil {
-				shown := u.show(*p, external)
+				shown := u.show(*p, external, managers[u.id])
 				r = &shown
 			}
 			if err := change(r); err != nil {
@@ -260,6 +284,8 @@ func (u users) update(change func(*userResource) error, whole *userResource) (a 
 			if err := r.into(p); err != nil {
 				return err
 			}
+			r.intoProfile(p, whole == nil)
+			manager, says = r.manager(whole == nil)
 			if was && !p.AccountEnabled { // DO-18
 				return u.Keeper.GuardAdministrators(u.ctx, q, passkey.Without{UserID: p.ID})
 			}
@@ -269,6 +295,11 @@ func (u users) update(change func(*userResource) error, whole *userResource) (a 
 		}
 		if err := directory.SetExternal(u.ctx, q, directory.External{Kind: "user", ObjectID: u.id, ID: external}); err != nil {
 			return err
+		}
+		if says {
+			if err := u.report(q, manager); err != nil {
+				return err
+			}
 		}
 		a, err = u.one(q, http.StatusOK)
 		return err
@@ -286,9 +317,6 @@ func (u users) remove() (answer, error) {
 			return err
 		}
 		if err := u.Keeper.GuardAdministrators(u.ctx, q, passkey.Without{UserID: p.ID}); err != nil {
-			return err
-		}
-		if err := directory.SetExternal(u.ctx, q, directory.External{Kind: "user", ObjectID: p.ID}); err != nil {
 			return err
 		}
 		return directory.DeleteUser(u.ctx, q, u.actor, u.now, p.ID)
