@@ -18,6 +18,7 @@ const (
 	KindStrength         Kind = "authenticationStrength"
 	KindTerms            Kind = "agreement"
 	KindFactor           Kind = "customAuthenticationFactor"
+	KindContext          Kind = "authenticationContextClassReference" // any of c1 to c99 may be named before it exists
 )
 
 // Reference is an id that a policy names, and where.
@@ -50,6 +51,7 @@ func (p *Policy) References() []Reference {
 	if a := p.Conditions.Applications; a != nil {
 		add(KindApplication, "/conditions/applications/includeApplications", a.IncludeApplications)
 		add(KindApplication, "/conditions/applications/excludeApplications", a.ExcludeApplications)
+		add(KindContext, "/conditions/applications/includeAuthenticationContextClassReferences", a.IncludeContexts)
 	}
 	if c := p.Conditions.ClientApplications; c != nil {
 		add(KindServicePrincipal, "/conditions/clientApplications/includeServicePrincipals", c.IncludeServicePrincipals)
@@ -88,7 +90,7 @@ func (p *Policy) Check(w World) error {
 		had = w.Before.References()
 	}
 	for _, r := range p.References() {
-		if r.Kind == KindApplication {
+		if r.Kind == KindApplication || r.Kind == KindContext {
 			continue
 		}
 		stays := slices.ContainsFunc(had, func(h Reference) bool { return h.Kind == r.Kind && h.ID == r.ID })
