@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,16 +36,16 @@ type admin struct {
 	limit                   int
 	all, quiet, yes         bool
 	noInput, dryRun         bool
+	verbose                 bool
 	timeout                 time.Duration
 
 	doing string // the command's path, for errors
 }
 
 // adminCommands are the nouns that talk to a server's API.
-func adminCommands() []*cobra.Command {
-	a := &admin{}
+func adminCommands(a *admin) []*cobra.Command {
 	list := []*cobra.Command{
-		userCommand(a), groupCommand(a), roleCommand(a), appCommand(a), passkeyCommand(a), profileCommand(a), tapCommand(a),
+		userCommand(a), groupCommand(a), roleCommand(a), appCommand(a), passkeyCommand(a), profileCommand(a), tapCommand(a), policyCommand(a),
 		logCommand(a, "signin", "Sign-ins: who came in, who did not, and why", signInLog), logCommand(a, "audit", "Audits: who changed what", auditLog),
 		bothLogs(a), exportCommand(a), applyCommand(a), apiCommand(a), loginCommand(a), logoutCommand(a), whoamiCommand(a), contextCommand(a),
 	}
@@ -54,27 +55,30 @@ func adminCommands() []*cobra.Command {
 	return list
 }
 
+// outputs are the forms that -o names.
+var outputs = []string{"table", "json", "ndjson", "csv", "yaml"}
+
 func (a *admin) flags(c *cobra.Command) {
 	f := c.PersistentFlags()
 	f.StringVar(&a.contextName, "context", "", "use this saved sign-in instead of the current one")
 	f.StringVar(&a.server, "server", "", "address of the server, e.g. https://id.contoso.com (or CARDEA_SERVER)")
 	f.StringVar(&a.ca, "ca", "", "PEM file with the authority to trust, for servers with their own (or CARDEA_CA)")
-	f.StringVarP(&a.output, "output", "o", "table", "table, json, ndjson or csv")
+	f.StringVarP(&a.output, "output", "o", "table", "table, json, ndjson, csv or yaml")
 	f.StringSliceVar(&a.columns, "columns", nil, "show these members instead of the usual columns")
 	f.IntVar(&a.limit, "limit", 100, "show at most so many rows")
 	f.BoolVar(&a.all, "all", false, "show all rows")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "say nothing but data")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "show every request and its answer on the standard error, without secrets")
 	f.BoolVar(&a.yes, "yes", false, "do not ask before something is deleted")
 	f.BoolVar(&a.noInput, "no-input", false, "never ask; fail instead")
 	f.BoolVar(&a.dryRun, "dry-run", false, "say what would happen and change nothing")
 	f.DurationVar(&a.timeout, "timeout", 30*time.Second, "give up after")
 	c.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		a.doing = cmd.CommandPath()
-		switch a.output {
-		case "table", "json", "ndjson", "csv":
+		if slices.Contains(outputs, a.output) {
 			return nil
 		}
-		return usage{fmt.Errorf("-o is table, json, ndjson or csv, not %q", a.output)}
+		return usage{fmt.Errorf("-o is table, json, ndjson, csv or yaml, not %q", a.output)}
 	}
 }
 
@@ -227,7 +231,7 @@ func explainAdmin(w io.Writer, err error) (int, bool) {
 		code, next = exitSignIn, "cardea login --server https://your-server"
 	case isGrant:
 		why = fmt.Sprintf("the server gives no token: %s (%s)", grant.ErrorDescription, grant.ErrorCode)
-		code, next = exitSignIn, "cardea login, or check CARDEA_CLIENT_ID and CARDEA_CLIENT_SECRET"
+		code, next = exitSignIn, "cardea login, or check CARDEA_CLIENT_ID and CARDEA_CLIENT_SECRET or CARDEA_CLIENT_CERT"
 	case errors.Is(err, context.DeadlineExceeded):
 		why = "no answer in time"
 		next = "is the server up? Try again, or give it more time with --timeout"

@@ -18,13 +18,13 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
 )
 
 // client calls the API of one server with one person's or robot's tokens.
 type client struct {
 	server string
 	http   *http.Client // adds the token
+	robot  string       // client id, if an application signs in as itself
 }
 
 // apiError is an error answer of the API.
@@ -60,8 +60,17 @@ func (e *apiError) exit() (code int, next string) {
 	return exitFailed, "change what the reason names and run it again"
 }
 
-// transport is plain HTTP with the trust that --ca or CARDEA_CA asks for.
-func transport(ca string) (*http.Transport, error) {
+// transport is HTTP with the trust that --ca or CARDEA_CA asks for; --verbose
+// shows what goes over it.
+func (x *call) transport() (http.RoundTripper, error) {
+	t, err := plainTransport(x.ca)
+	if err != nil || !x.verbose {
+		return t, err
+	}
+	return &trace{base: t, to: x.err}, nil
+}
+
+func plainTransport(ca string) (*http.Transport, error) {
 	if ca == "" {
 		ca = os.Getenv("CARDEA_CA")
 	}
@@ -92,8 +101,7 @@ func (x *call) connect() (*client, error) {
 	if server == "" {
 		server = os.Getenv("CARDEA_SERVER")
 	}
-	id, secret := os.Getenv("CARDEA_CLIENT_ID"), os.Getenv("CARDEA_CLIENT_SECRET")
-	if id != "" && secret != "" && x.contextName == "" {
+	if r, ok := robotOfEnvironment(); ok && x.contextName == "" {
 		if server == "" {
 			return nil, usage{errors.New("CARDEA_CLIENT_ID is set, but no server: set CARDEA_SERVER or give --server")}
 		}
@@ -101,14 +109,15 @@ func (x *call) connect() (*client, error) {
 		if err != nil {
 			return nil, err
 		}
-		base, err := transport(x.ca)
+		base, err := x.transport()
 		if err != nil {
 			return nil, err
 		}
-		ctx := context.WithValue(x.ctx, oauth2.HTTPClient, &http.Client{Transport: base, Timeout: x.timeout})
-		cc := clientcredentials.Config{ClientID: id, ClientSecret: secret, TokenURL: server + "/organizations/oauth2/v2.0/token",
-			Scopes: []string{server + "/.default"}, AuthStyle: oauth2.AuthStyleInParams}
-		x.client = &client{server, cc.Client(ctx)}
+		source, err := r.source(context.WithValue(x.ctx, oauth2.HTTPClient, &http.Client{Transport: base, Timeout: x.timeout}), server)
+		if err != nil {
+			return nil, err
+		}
+		x.client = &client{server, &http.Client{Transport: &oauth2.Transport{Source: source, Base: base}}, r.id}
 		return x.client, nil
 	}
 	book, err := openBook()
@@ -116,25 +125,35 @@ func (x *call) connect() (*client, error) {
 		return nil, err
 	}
 	name, saved, ok := book.find(x.contextName, server)
-	if !ok || saved.Refresh == "" && saved.Access == "" {
+	if !ok || saved.Refresh == "" && saved.Access == "" && saved.Cert == "" {
 		return nil, notSignedIn{server}
 	}
 	if x.ca == "" {
 		x.ca = saved.CA
 	}
-	base, err := transport(x.ca)
+	base, err := x.transport()
 	if err != nil {
 		return nil, err
 	}
 	ctx := context.WithValue(x.ctx, oauth2.HTTPClient, &http.Client{Transport: base, Timeout: x.timeout})
+	token := &oauth2.Token{AccessToken: saved.Access, RefreshToken: saved.Refresh, Expiry: saved.Expires}
 	config := oauth2.Config{ClientID: saved.ClientID, Endpoint: endpoints(saved.Server)}
-	source := config.TokenSource(ctx, &oauth2.Token{AccessToken: saved.Access, RefreshToken: saved.Refresh, Expiry: saved.Expires})
-	x.client = &client{saved.Server, &http.Client{Transport: &oauth2.Transport{Source: &savingSource{TokenSource: source, book: book, name: name}, Base: base}}}
+	source := config.TokenSource(ctx, token)
+	if saved.Cert != "" {
+		if source, err = (robot{id: saved.ClientID, cert: saved.Cert}).source(ctx, saved.Server); err != nil {
+			return nil, err
+		}
+		source = oauth2.ReuseTokenSource(token, source)
+	}
+	x.client = &client{server: saved.Server, http: &http.Client{Transport: &oauth2.Transport{Source: &savingSource{TokenSource: source, book: book, name: name}, Base: base}}}
+	if saved.Cert != "" {
+		x.client.robot = saved.ClientID
+	}
 	return x.client, nil
 }
 
 func endpoints(server string) oauth2.Endpoint {
-	return oauth2.Endpoint{AuthURL: server + "/organizations/oauth2/v2.0/authorize", TokenURL: server + "/organizations/oauth2/v2.0/token", AuthStyle: oauth2.AuthStyleInParams}
+	return oauth2.Endpoint{DeviceAuthURL: server + "/organizations/oauth2/v2.0/devicecode", AuthURL: server + "/organizations/oauth2/v2.0/authorize", TokenURL: server + "/organizations/oauth2/v2.0/token", AuthStyle: oauth2.AuthStyleInParams}
 }
 
 // savingSource writes rotated tokens back: the refresh token that was used is

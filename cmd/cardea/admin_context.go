@@ -39,6 +39,7 @@ type saved struct {
 	Access   string    `json:"accessToken"`
 	Refresh  string    `json:"refreshToken"`
 	Expires  time.Time `json:"expires"`
+	Cert     string    `json:"certificate,omitempty"` // of a robot: the file with its key
 }
 
 func openBook() (*book, error) {
@@ -122,17 +123,30 @@ var adminScopes = []string{"openid", "profile", "offline_access", "User.ReadWrit
 	"UserAuthMethod-Passkey.ReadWrite", "AuditLog.Read.All"}
 
 func loginCommand(a *admin) *cobra.Command {
-	var clientID string
-	c := a.verb("login", "Sign in to a server with the browser", "  cardea login --server https://id.contoso.com", 0, func(x *call, _ []string) error {
-		return login(x, clientID)
+	var o loginFlags
+	c := a.verb("login", "Sign in to a server", `  cardea login --server https://id.contoso.com
+  cardea login --server https://id.contoso.com --device-code     # the browser is on another machine
+  cardea login --server https://id.contoso.com --client-id ID --cert robot.pem`, 0, func(x *call, _ []string) error {
+		return login(x, o)
 	})
-	c.Flags().StringVar(&clientID, "client-id", application.CLIAppID, "sign in as this registered public application")
+	c.Long = `Sign in to a server. A person signs in with the browser on this machine, or with
+--device-code in a browser anywhere: open the address there and type the code. A
+robot signs in with the private key of a certificate.
+
+Tokens are saved for their owner only (contexts.json, mode 0600).`
+	c.Flags().StringVar(&o.clientID, "client-id", application.CLIAppID, "sign in as this registered application")
+	c.Flags().BoolVar(&o.deviceCode, "device-code", false, "show a code to type in a browser on any machine")
+	c.Flags().StringVar(&o.cert, "cert", "", "PEM file with certificate and private key: the application of --client-id signs in as itself")
 	return c
 }
 
-// login runs the authorization code flow with PKCE. The browser comes back to
-// a port of this machine that listens only as long as this takes.
-func login(x *call, clientID string) error {
+type loginFlags struct {
+	clientID, cert string
+	deviceCode     bool
+}
+
+// login finds the server, gets tokens in one of three ways, and saves them.
+func login(x *call, o loginFlags) error {
 	book, err := openBook()
 	if err != nil {
 		return err
@@ -141,7 +155,7 @@ func login(x *call, clientID string) error {
 	if server == "" {
 		server = os.Getenv("CARDEA_SERVER")
 	}
-	name, old, known := book.find(x.contextName, server)
+	_, old, known := book.find(x.contextName, server)
 	if server == "" {
 		if !known {
 			return usage{errors.New("which server? Write: cardea login --server https://id.contoso.com")}
@@ -156,58 +170,97 @@ func login(x *call, clientID string) error {
 			x.ca = old.CA
 		}
 	}
-	base, err := transport(x.ca)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.WithValue(x.ctx, oauth2.HTTPClient, &http.Client{Transport: base, Timeout: x.timeout}), 15*time.Minute)
-	defer cancel()
-
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	defer listener.Close()
-	config := oauth2.Config{ClientID: clientID, Endpoint: endpoints(server), Scopes: adminScopes,
-		RedirectURL: fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)}
-	state, verifier := rand.Text(), oauth2.GenerateVerifier()
-	x.say("Open this address in a browser on this machine:\n\n%s\n\nWaiting for the sign-in (15 minutes) …",
-		config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier)))
-	code, err := waitForCode(ctx, listener, state)
-	if err != nil {
-		return err
-	}
-	token, err := config.Exchange(ctx, code, oauth2.VerifierOption(verifier))
-	if err != nil {
-		if re, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-			return fmt.Errorf("the server gave no token: %s", re.ErrorDescription)
-		}
-		return err
-	}
 	ca := x.ca
 	if ca != "" {
 		if ca, err = filepath.Abs(ca); err != nil {
 			return err
 		}
 	}
-	x.client = &client{server, oauth2.NewClient(ctx, oauth2.StaticTokenSource(token))}
+	if o.cert != "" {
+		if o.deviceCode || o.clientID == application.CLIAppID {
+			return usage{errors.New("--cert goes with the --client-id of an application that holds the certificate, and without --device-code")}
+		}
+		cert, err := filepath.Abs(o.cert)
+		if err != nil {
+			return err
+		}
+		return loginRobot(x, book, saved{Server: server, ClientID: o.clientID, CA: ca, Cert: cert})
+	}
+	base, err := x.transport()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithValue(x.ctx, oauth2.HTTPClient, &http.Client{Transport: base, Timeout: x.timeout}), 15*time.Minute)
+	defer cancel()
+	config := oauth2.Config{ClientID: o.clientID, Endpoint: endpoints(server), Scopes: adminScopes}
+	way := withBrowser
+	if o.deviceCode {
+		way = withCode
+	}
+	token, err := way(ctx, x, &config)
+	if err != nil {
+		if re, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+			return fmt.Errorf("the server gave no token: %s", re.ErrorDescription)
+		}
+		return err
+	}
+	x.client = &client{server: server, http: oauth2.NewClient(ctx, oauth2.StaticTokenSource(token))}
 	me, err := x.get("/v1.0/me")
 	if err != nil {
 		return err
 	}
-	if name == "" || !known {
-		name = strings.TrimPrefix(strings.TrimPrefix(server, "https://"), "http://")
-		if x.contextName != "" {
-			name = x.contextName
-		}
-	}
-	book.Current = name
-	book.Contexts[name] = saved{Server: server, ClientID: clientID, CA: ca, User: text(me, "userPrincipalName"), Access: token.AccessToken, Refresh: token.RefreshToken, Expires: token.Expiry}
-	if err := book.save(); err != nil {
+	_, err = book.add(x.contextName, saved{Server: server, ClientID: o.clientID, CA: ca, User: text(me, "userPrincipalName"), Access: token.AccessToken, Refresh: token.RefreshToken, Expires: token.Expiry})
+	if err != nil {
 		return err
 	}
 	x.say("Signed in to %s as %s. The tokens are in %s, readable by you only.   Next: cardea whoami", server, text(me, "userPrincipalName"), book.path)
 	return nil
+}
+
+// add saves a sign-in and makes it the current one. Without a name it replaces
+// the one for the same server, or is named after the host.
+func (b *book) add(name string, s saved) (string, error) {
+	if name == "" {
+		if known, _, ok := b.find("", s.Server); ok {
+			name = known
+		} else {
+			name = strings.TrimPrefix(strings.TrimPrefix(s.Server, "https://"), "http://")
+		}
+	}
+	b.Current = name
+	b.Contexts[name] = s
+	return name, b.save()
+}
+
+// withBrowser runs the authorization code flow with PKCE. The browser comes back
+// to a port of this machine that listens only as long as this takes.
+func withBrowser(ctx context.Context, x *call, config *oauth2.Config) (*oauth2.Token, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	defer listener.Close()
+	config.RedirectURL = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
+	state, verifier := rand.Text(), oauth2.GenerateVerifier()
+	x.say("Open this address in a browser on this machine (is there none? cardea login --device-code):\n\n%s\n\nWaiting for the sign-in (15 minutes) …",
+		config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier)))
+	code, err := waitForCode(ctx, listener, state)
+	if err != nil {
+		return nil, err
+	}
+	return config.Exchange(ctx, code, oauth2.VerifierOption(verifier))
+}
+
+// withCode runs the device authorization flow (RFC 8628): the person types a
+// code in a browser anywhere. The code is data, not a remark: --quiet shows it
+// too.
+func withCode(ctx context.Context, x *call, config *oauth2.Config) (*oauth2.Token, error) {
+	d, err := config.DeviceAuth(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(x.err, "Open  %s  and enter  %s      (%d minutes; only if you started this yourself)\n", plain(d.VerificationURI), plain(d.UserCode), int(time.Until(d.Expiry).Round(time.Minute).Minutes()))
+	return config.DeviceAccessToken(ctx, d)
 }
 
 // waitForCode answers the browser's return and takes the code out of it.
@@ -263,7 +316,7 @@ func logoutCommand(a *admin) *cobra.Command {
 			x.say("Nobody is signed in.")
 			return nil
 		}
-		c.Access, c.Refresh, c.Expires = "", "", time.Time{}
+		c.Access, c.Refresh, c.Expires, c.Cert = "", "", time.Time{}, ""
 		b.Contexts[name] = c
 		if err := b.save(); err != nil {
 			return err
@@ -275,16 +328,16 @@ func logoutCommand(a *admin) *cobra.Command {
 
 func whoamiCommand(a *admin) *cobra.Command {
 	return a.verb("whoami", "Who is signed in, and with which roles", "", 0, func(x *call, _ []string) error {
-		if os.Getenv("CARDEA_CLIENT_ID") != "" && x.contextName == "" {
-			c, err := x.connect()
-			if err != nil {
-				return err
-			}
+		c, err := x.connect()
+		if err != nil {
+			return err
+		}
+		if c.robot != "" {
 			org, err := x.list("/v1.0/organization")
 			if err != nil {
 				return err
 			}
-			return x.printOne(map[string]any{"server": c.server, "application": os.Getenv("CARDEA_CLIENT_ID"), "organization": text(org[0], "displayName")},
+			return x.printOne(map[string]any{"server": c.server, "application": c.robot, "organization": text(org[0], "displayName")},
 				column{"SERVER", "server"}, column{"APPLICATION", "application"}, column{"ORGANISATION", "organization"})
 		}
 		me, err := x.get("/v1.0/me?$select=id,displayName,userPrincipalName")
@@ -312,7 +365,7 @@ func contextCommand(a *admin) *cobra.Command {
 		}
 		rows := []map[string]any{}
 		for n, c := range b.Contexts {
-			rows = append(rows, map[string]any{"name": n, "server": c.Server, "user": c.User, "current": n == b.Current, "signedIn": c.Refresh != "" || c.Access != ""})
+			rows = append(rows, map[string]any{"name": n, "server": c.Server, "user": c.User, "current": n == b.Current, "signedIn": c.Refresh+c.Access+c.Cert != ""})
 		}
 		slices.SortFunc(rows, func(p, q map[string]any) int { return strings.Compare(text(p, "name"), text(q, "name")) })
 		return x.print(rows, column{"NAME", "name"}, column{"SERVER", "server"}, column{"USER", "user"}, column{"CURRENT", "current"}, column{"SIGNED IN", "signedIn"})

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -14,15 +16,40 @@ var passkeyColumns = []column{{"NAME", "displayName"}, {"MODEL", "model"}, {"TYP
 	{"CREATED", "createdDateTime"}, {"LAST USED", "lastUsedDateTime"}, {"ID", "id"}}
 
 func passkeyCommand(a *admin) *cobra.Command {
-	list := forUser(a, "list", "Passkeys of a person", "  cardea passkey list --user ada", 0, func(x *call, u map[string]any, _ []string) error {
+	var kind, unused string
+	list := forUser(a, "list", "Passkeys of a person", "  cardea passkey list --user ada\n  cardea passkey list --user ada --unused 90d", 0, func(x *call, u map[string]any, _ []string) error {
+		before, err := since(unused, time.Now())
+		if err != nil {
+			return err
+		}
+		if kind != "" && kind != "synced" && kind != "device-bound" {
+			return usage{fmt.Errorf("--type is synced or device-bound, not %q", kind)}
+		}
 		rows, err := x.list(passkeysOf(u))
 		if err != nil {
 			return err
 		}
+		rows = slices.DeleteFunc(rows, func(r map[string]any) bool {
+			last := text(r, "lastUsedDateTime")
+			if last == "" {
+				last = text(r, "createdDateTime")
+			}
+			at, err := time.Parse(time.RFC3339, last)
+			return kind != "" && text(r, "passkeyType") != strings.Replace(kind, "-b", "B", 1) || unused != "" && err == nil && at.After(before)
+		})
 		return x.print(rows, passkeyColumns...)
 	})
+	list.Flags().StringVar(&kind, "type", "", "only synced, or device-bound")
+	list.Flags().StringVar(&unused, "unused", "", "only those not used since, e.g. 90d")
+	get := forUser(a, "get ID", "One passkey, whole", "  cardea passkey get ID --user ada", 1, func(x *call, u map[string]any, args []string) error {
+		o, err := x.get(passkeysOf(u) + "/" + url.PathEscape(args[0]))
+		if err != nil {
+			return err
+		}
+		return x.printOne(o, passkeyColumns...)
+	})
 	explain := forUser(a, "explain", "Which profiles apply to a person, and which passkeys they allow, with reasons", "  cardea passkey explain --user ada", 0, explainPasskeys)
-	rename := forUser(a, "rename ID NAME", "Give a passkey another name", "", 2, func(x *call, u map[string]any, args []string) error {
+	rename := forUser(a, "rename ID NAME", "Give a passkey another name", "  cardea passkey rename ID \"Blue key\" --user ada", 2, func(x *call, u map[string]any, args []string) error {
 		if x.dryRun {
 			x.say("Would rename it to %q.", args[1])
 			return nil
@@ -46,7 +73,7 @@ func passkeyCommand(a *admin) *cobra.Command {
 		_, err = x.send("DELETE", passkeysOf(u)+"/"+url.PathEscape(args[0]), nil)
 		return err
 	})
-	return noun("passkey", "Passkeys of people", list, explain, rename, del, provisionCommand(a), keyfileCommand(a))
+	return noun("passkey", "Passkeys of people", list, get, explain, rename, del, provisionCommand(a), keyfileCommand(a))
 }
 
 func passkeysOf(u map[string]any) string {

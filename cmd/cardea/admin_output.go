@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // column is one column of a table: a heading, and the member that it shows,
@@ -25,6 +29,8 @@ func (x *call) print(rows []map[string]any, columns ...column) error {
 	switch x.output {
 	case "json":
 		return writeJSON(x.out, rows, "  ")
+	case "yaml":
+		return writeYAML(x.out, rows)
 	case "ndjson":
 		for _, r := range rows {
 			if err := writeJSON(x.out, r, ""); err != nil {
@@ -61,8 +67,11 @@ func (x *call) print(rows []map[string]any, columns ...column) error {
 
 // printOne writes a single object: as it is, or as a list of its members.
 func (x *call) printOne(o map[string]any, columns ...column) error {
-	if x.output == "json" {
+	switch x.output {
+	case "json":
 		return writeJSON(x.out, o, "  ")
+	case "yaml":
+		return writeYAML(x.out, o)
 	}
 	return x.print([]map[string]any{o}, columns...)
 }
@@ -72,6 +81,19 @@ func writeJSON(w io.Writer, v any, indent string) error {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", indent)
 	return e.Encode(v)
+}
+
+// writeYAML writes what writeJSON would write, as YAML.
+func writeYAML(w io.Writer, v any) error {
+	var plainly any
+	d := json.NewDecoder(bytes.NewReader(mustJSON(v)))
+	d.UseNumber()
+	if err := d.Decode(&plainly); err != nil {
+		return err
+	}
+	e := yaml.NewEncoder(w)
+	e.SetIndent(2)
+	return errors.Join(e.Encode(free(plainly)), e.Close())
 }
 
 func writeTable(w io.Writer, rows []map[string]any, columns []column, cell func(string) string) error {

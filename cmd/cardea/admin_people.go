@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -178,7 +177,7 @@ func userCommand(a *admin) *cobra.Command {
 	})
 	link.Flags().IntVar(&minutes, "minutes", 0, "lifetime; 24 hours unless given")
 	link.Flags().BoolVar(&mail, "mail", false, "send it to the person's mail address")
-	return noun("user", "People", list, get, create, update, switchTo("disable", "Keep a person out, from now on", false), switchTo("enable", "Let a person in again", true), remove, methods, revoke, link, importCommand(a))
+	return noun("user", "People", list, get, create, update, switchTo("disable", "Keep a person out, from now on", false), switchTo("enable", "Let a person in again", true), remove, restoreVerb(a, "USER", "user"), methods, revoke, link, importCommand(a))
 }
 
 // personVerb is a verb with the flags of a person's members. body holds those
@@ -233,119 +232,6 @@ func (x *call) patchUser(typed string, body map[string]any) error {
 	}
 	x.say("Changed %s.", text(u, "userPrincipalName"))
 	return nil
-}
-
-func groupCommand(a *admin) *cobra.Command {
-	columns := []column{{"GROUP", "displayName"}, {"DESCRIPTION", "description"}, {"ID", "id"}}
-	var search string
-	list := a.verb("list", "Groups", "", 0, func(x *call, _ []string) error {
-		filter := ""
-		if search != "" {
-			filter = "startswith(displayName," + quoted(search) + ")"
-		}
-		rows, err := x.list(query("/v1.0/groups", "$filter", filter))
-		if err != nil {
-			return err
-		}
-		return x.print(rows, columns...)
-	})
-	list.Flags().StringVar(&search, "search", "", "start of the name")
-	get := a.verb("get GROUP", "One group", "", 1, func(x *call, args []string) error {
-		g, err := x.group(args[0])
-		if err != nil {
-			return err
-		}
-		return x.printOne(g, columns...)
-	})
-	var description string
-	create := a.verb("create NAME", "Add a group", "  cardea group create Engineering", 1, func(x *call, args []string) error {
-		if x.dryRun {
-			x.say("Would create the group %q.", args[0])
-			return nil
-		}
-		g, err := x.send("POST", "/v1.0/groups", map[string]any{"displayName": args[0], "description": description, "mailEnabled": false, "securityEnabled": true})
-		if err != nil {
-			return err
-		}
-		x.say("Created.   Next: cardea group members %q --add USER", args[0])
-		return x.printOne(g, columns...)
-	})
-	create.Flags().StringVar(&description, "description", "", "what the group is for")
-	var add, remove []string
-	var transitive bool
-	members := a.verb("members GROUP", "Show or change the members of a group", "  cardea group members Engineering --add ada --add grace", 1, func(x *call, args []string) error {
-		g, err := x.group(args[0])
-		if err != nil {
-			return err
-		}
-		path := "/v1.0/groups/" + text(g, "id") + "/members"
-		if len(add)+len(remove) > 0 {
-			return x.changeMembers(path, text(g, "displayName"), add, remove)
-		}
-		if transitive {
-			path = "/v1.0/groups/" + text(g, "id") + "/transitiveMembers"
-		}
-		rows, err := x.list(path)
-		if err != nil {
-			return err
-		}
-		return x.print(rows, column{"NAME", "displayName"}, column{"USER", "userPrincipalName"}, column{"KIND", "@odata.type"}, column{"ID", "id"})
-	})
-	members.Flags().StringSliceVar(&add, "add", nil, "put this person in")
-	members.Flags().StringSliceVar(&remove, "remove", nil, "take this person out")
-	members.Flags().BoolVar(&transitive, "transitive", false, "people in groups inside the group too")
-	del := a.verb("delete GROUP", "Delete a group; its members stay", "", 1, func(x *call, args []string) error {
-		g, err := x.group(args[0])
-		if err != nil {
-			return err
-		}
-		name := text(g, "displayName")
-		if x.dryRun {
-			x.say("Would delete the group %q.", name)
-			return nil
-		}
-		if err := x.confirm(name, "Delete the group %q?", name); err != nil {
-			return err
-		}
-		_, err = x.send("DELETE", "/v1.0/groups/"+text(g, "id"), nil)
-		return err
-	})
-	return noun("group", "Groups", list, get, create, members, del)
-}
-
-// changeMembers adds and removes people one by one. What fails is reported;
-// the others are done (exit 3).
-func (x *call) changeMembers(path, name string, add, remove []string) error {
-	failed := 0
-	one := func(typed, verb string, do func(id string) error) {
-		u, err := x.user(typed)
-		if err == nil && x.dryRun {
-			x.say("Would %s %s.", verb, text(u, "userPrincipalName"))
-			return
-		}
-		if err == nil {
-			err = do(text(u, "id"))
-		}
-		if err != nil {
-			failed++
-			fmt.Fprintf(x.err, "%s: %v\n", typed, err)
-			return
-		}
-		x.say("%s: %s", name, verb+" "+text(u, "userPrincipalName"))
-	}
-	for _, typed := range add {
-		one(typed, "add", func(id string) error {
-			_, err := x.send("POST", path+"/$ref", map[string]any{"@odata.id": x.client.server + "/v1.0/directoryObjects/" + id})
-			return err
-		})
-	}
-	for _, typed := range remove {
-		one(typed, "remove", func(id string) error {
-			_, err := x.send("DELETE", path+"/"+url.PathEscape(id)+"/$ref", nil)
-			return err
-		})
-	}
-	return partly(failed, len(add)+len(remove))
 }
 
 // partly is how a command ends that did some of its rows.

@@ -46,6 +46,11 @@ func applyFrom(x *call, path string) error {
 	if len(docs) == 0 {
 		return usage{fmt.Errorf("%s has no policies; cardea export %s writes them", path, path)}
 	}
+	return applyDocuments(x, docs)
+}
+
+// applyDocuments says what differs from the server, asks, and changes it.
+func applyDocuments(x *call, docs []*document) error {
 	e := newExchange(x)
 	changes, faults, err := e.plan(docs)
 	if err != nil {
@@ -55,7 +60,7 @@ func applyFrom(x *call, path string) error {
 		return x.refuse(faults)
 	}
 	if len(changes) == 0 {
-		x.say("Nothing to change: %d documents are in force as they stand.", len(docs))
+		x.say("Nothing to change: %s.", plural(len(docs), "the document is in force as it stands", "%d documents are in force as they stand"))
 		return x.printPlan(changes)
 	}
 	var impact impactOfAll

@@ -32,6 +32,17 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	root := program(stdout, stderr)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	return explain(stderr, err)
+}
+
+// program is the whole tree of commands.
+func program(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "cardea",
 		Short:         "Self-hosted identity provider for a workforce that signs in with passkeys",
@@ -40,22 +51,29 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
 	root.AddGroup(&cobra.Group{ID: "server", Title: "On the server's machine:"}, &cobra.Group{ID: "admin", Title: "Administration, over the API:"})
 	for _, c := range serverCommands() {
 		c.GroupID = "server"
 		root.AddCommand(c)
 	}
-	for _, c := range adminCommands() {
+	a := &admin{}
+	for _, c := range adminCommands(a) {
 		c.GroupID = "admin"
 		root.AddCommand(c)
+		complete(a, c)
 	}
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return exitOK
+	root.AddCommand(manCommand())
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		for _, shell := range c.Commands() {
+			if c.Name() == "completion" && shell.Name() == "powershell" {
+				shell.Aliases = []string{"pwsh"}
+			}
+		}
 	}
-	return explain(stderr, err)
+	exemplify(root)
+	return root
 }
 
 // usage marks an error in how a command was typed.
