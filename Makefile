@@ -45,7 +45,7 @@ test-go: test-clients ## Go tests; PostgreSQL too if CARDEA_TEST_POSTGRES holds 
 
 .PHONY: test-clients
 test-clients: ## real SDKs for Go against the server (a module of its own)
-	cd clients && $(GO) vet ./... && $(GO) test -timeout 10m ./...
+	cd clients && $(GO) test -vet=off -timeout 10m ./... # vet would look through the whole SDK first
 
 .PHONY: e2e
 e2e: ## browser tests against the real server (installs Chromium if missing); ONLY=setup for one file

@@ -182,6 +182,7 @@ var shown = []string{"Etag", "Warning", "Preference-Applied", "Retry-After", "Ww
 // TestConversations plays the files in testdata on every database: each is a
 // conversation of "-- METHOD path as who --" and "-- status --". Ids are named
 // by who has them, or numbered as they appear; {name} in a request means the id.
+// Passkeys are registered as playedKeys says.
 func TestConversations(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -214,11 +215,12 @@ func play(t *testing.T, file string, w *world) {
 	names[org.ID], byName["tenant"] = "tenant", org.ID
 	number := 0
 	last := map[string]string{} // the last $skiptoken and the last $deltatoken
+	keys := &playedKeys{t: t}
 	expand := func(s string) string {
 		for name, id := range byName {
 			s = strings.ReplaceAll(s, "{"+name+"}", id)
 		}
-		return strings.NewReplacer("{skiptoken}", last["skip"], "{deltatoken}", last["delta"]).Replace(s)
+		return keys.fill(strings.NewReplacer("{skiptoken}", last["skip"], "{deltatoken}", last["delta"]).Replace(s))
 	}
 	for i := 0; i+1 < len(ar.Files); i += 2 {
 		ask := ar.Files[i]
@@ -245,7 +247,8 @@ func play(t *testing.T, file string, w *world) {
 				got.WriteString(rec.Body.String() + "\n")
 			}
 		}
-		text := requestID.ReplaceAllString(got.String(), `"$1": "…"`)
+		keys.listen(rec.Body.Bytes())
+		text := keys.hide(requestID.ReplaceAllString(got.String(), `"$1": "…"`))
 		if m := skipToken.FindStringSubmatch(text); m != nil {
 			last[m[1]] = m[2]
 		}
