@@ -71,7 +71,8 @@ func badBatch(format string, args ...any) *problem.Error {
 	return problem.New(problem.Invalid, "badBatch", format, args...)
 }
 
-// inBatch marks the context of an item, which cannot be a batch itself (DO-58).
+// inBatch is the key of an item's *batch in its context. An item cannot be a
+// batch itself (DO-58).
 type inBatch struct{}
 
 // batch answers a $batch whose body is in c; r is the request that brought it.
@@ -257,7 +258,7 @@ func (b *batch) one(ctx context.Context, it batchItem) batchAnswer {
 		return b.refused(it, errBadPath)
 	}
 	r := (&http.Request{Method: strings.ToUpper(it.Method), URL: &url.URL{Path: plain, RawPath: path, RawQuery: query}, Header: header, Host: b.outer.Host, RemoteAddr: b.outer.RemoteAddr,
-		ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body))}).WithContext(context.WithValue(ctx, inBatch{}, true))
+		ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body))}).WithContext(context.WithValue(ctx, inBatch{}, b))
 	rec := newRecorder(&b.left)
 	b.api.ServeHTTP(rec, r)
 	if rec.full {

@@ -35,6 +35,25 @@ type Caller struct {
 	SessionID   string    // the browser session behind the token, "" if none
 	IssuedAt    time.Time // of the token
 	MFAAt       time.Time // the last multifactor proof behind the token; zero if none
+
+	proof proof
+}
+
+// proof is a token whose signature and times were verified, and what it says.
+// The requests of one batch have one token: each asks anew what its caller is
+// and may, but not whether the signature is good.
+type proof struct {
+	token  string
+	claims []byte
+}
+
+// proofOf verifies a token, unless the batch around the request has.
+func (a *api) proofOf(ctx context.Context, token string) (proof, error) {
+	if b, ok := ctx.Value(inBatch{}).(*batch); ok && b.call.Caller.proof.token == token {
+		return b.call.Caller.proof, nil
+	}
+	raw, err := a.Ring.Verify(token, a.Now())
+	return proof{token, raw}, err
 }
 
 // claims is what this edge reads from an access token (WC-47).
@@ -82,18 +101,18 @@ func (a *api) authenticate(ctx context.Context, h http.Header) (*Caller, error) 
 	if err != nil {
 		return nil, err
 	}
-	raw, err := a.Ring.Verify(sent, a.Now())
+	proof, err := a.proofOf(ctx, sent)
 	if err != nil {
 		return nil, unauthenticated("The access token is not valid, or has expired. Get a new one.").Because(err)
 	}
 	var cl claims
-	if err := json.Unmarshal(raw, &cl); err != nil {
+	if err := json.Unmarshal(proof.claims, &cl); err != nil {
 		return nil, unauthenticated("The access token is not valid. Get a new one.").Because(err)
 	}
 	if cl.Audience != Audience {
 		return nil, unauthenticated("The access token is for another resource. Ask for the scope %s/.default.", a.PublicURL)
 	}
-	c := &Caller{App: cl.IDType == "app", AppID: cl.AppID, AppName: cl.AppName, SessionID: cl.SessionID, IssuedAt: time.Unix(cl.IssuedAt, 0)}
+	c := &Caller{App: cl.IDType == "app", AppID: cl.AppID, AppName: cl.AppName, SessionID: cl.SessionID, IssuedAt: time.Unix(cl.IssuedAt, 0), proof: proof}
 	if slices.Contains(cl.Methods, session.MethodMFA) && cl.AuthTime > 0 {
 		c.MFAAt = time.Unix(cl.AuthTime, 0)
 	}

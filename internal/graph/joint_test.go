@@ -90,6 +90,20 @@ func TestBatchOfPeople(t *testing.T) {
 	})
 }
 
+// TestBatchAsksAnew: one token brings all requests of a batch, and its signature
+// is verified once; what its person is and may is asked for each.
+func TestBatchAsksAnew(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		_, got := w.batch("useradmin", `{"requests":[{"id":"1","method":"GET","url":"/me"},{"id":"2","method":"POST","url":"/me/revokeSignInSessions"},{"id":"3","method":"GET","url":"/me"}]}`)
+		for id, status := range map[string]int{"1": 200, "2": 200, "3": 401} {
+			if got[id].Status != status {
+				t.Errorf("%s is %d, want %d: %s", id, got[id].Status, status, got[id].Body)
+			}
+		}
+	})
+}
+
 // TestJoint: whoever speaks last writes for all, in their order; who passes,
 // writes nothing; each gets its own error.
 func TestJoint(t *testing.T) {
