@@ -64,7 +64,7 @@ take-screenshots: build node_modules/.package-lock.json
 	cd e2e && npx playwright test --config screenshots.config.ts
 
 .PHONY: bench
-bench: build ## measure sign-ins on a real server, beside one P-256 verification (BENCH='-seconds 20')
+bench: build ## measure sign-ins on a real server, beside one P-256 verification; BENCH='-directory 1000000', '-import 100000', '-provision 5000' (docs/speed.md)
 	@$(GO) run ./bench $(BENCH)
 
 .PHONY: microbench

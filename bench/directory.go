@@ -106,5 +106,5 @@ func measureDirectory(n int, o options) error {
 		c.measure("delta, 100 people changed", link)
 	}
 	fmt.Printf("\nServer's memory: %s at most\n", s.peak())
-	return nil
+	return c.failed
 }

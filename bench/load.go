@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,6 +22,7 @@ type apiClient struct {
 	cpu         func() time.Duration // of the server so far
 	floor       time.Duration        // its processor time for the floor
 	only        string               // measure what is called so; "" is everything
+	failed      error                // of all that was measured
 }
 
 func (c *apiClient) login(id, secret string) (string, error) {
@@ -133,8 +135,12 @@ func (c *apiClient) measure(name, path string) time.Duration {
 		})
 	}
 	wg.Wait()
-	if failed != nil || len(all) == 0 {
+	if len(all) == 0 && failed == nil {
+		failed = errors.New("no answer in time")
+	}
+	if failed != nil {
 		fmt.Printf("%-40s failed: %v\n", name, failed)
+		c.failed = errors.Join(c.failed, fmt.Errorf("%s: %w", name, failed))
 		return 0
 	}
 	each := (c.cpu() - spent) / time.Duration(len(all))
