@@ -57,11 +57,11 @@ func measureProvision(n int, o options) error {
 			"versions": ["FIDO_2_1"], "clientPin": true, "residentKey": true, "certification": "FIDO_CERTIFIED_L1"}`))
 		for len(made) < 2*n && err == nil {
 			err = s.DB.Write(ctx, func(q db.Querier) error {
-				var some []directory.User
+				var some []directory.Newcomer
 				for i := len(made); i < min(2*n, len(made)+500); i++ {
-					some = append(some, directory.User{UserPrincipalName: fmt.Sprintf("p%07d@contoso.com", i), DisplayName: fmt.Sprintf("Person %07d", i), AccountEnabled: true})
+					some = append(some, directory.Newcomer{By: audit.System("bench"), At: time.Now(), User: directory.User{UserPrincipalName: fmt.Sprintf("p%07d@contoso.com", i), DisplayName: fmt.Sprintf("Person %07d", i), AccountEnabled: true}})
 				}
-				stored, err := directory.CreateUsers(ctx, q, audit.System("bench"), time.Now(), some)
+				stored, err := directory.CreateUsers(ctx, q, some)
 				if err == nil {
 					made = append(made, stored...)
 				}

@@ -27,27 +27,39 @@ func GetWhole(ctx context.Context, d db.Querier, idOrName string) (u User, err e
 
 // CreateUser stores u, whose ID and CreatedDateTime it sets.
 func CreateUser(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, u User) (User, error) {
-	all, err := CreateUsers(ctx, q, a, now, []User{u})
+	all, err := CreateUsers(ctx, q, []Newcomer{{By: a, At: now, User: u}})
 	if err != nil {
 		return u, err
 	}
 	return all[0], nil
 }
 
+// Newcomer is a person who is to be stored, by whom and when.
+type Newcomer struct {
+	By   audit.Actor
+	At   time.Time
+	User User
+}
+
 // CreateUsers is CreateUser for many, in one transaction: all of them or none.
-// It is for imports; each person has an audit record. An error is about the
-// first person who cannot be stored, and its target starts with the position.
-func CreateUsers(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, all []User) ([]User, error) {
+// It is for imports: each person has an audit record, but the log of changes,
+// which all changes wait for, is written once. An error is about the first
+// person who cannot be stored.
+func CreateUsers(ctx context.Context, q db.Querier, all []Newcomer) ([]User, error) {
+	var now time.Time
 	out := make([]User, len(all))
-	for i, u := range all {
-		made, err := insertUser(ctx, q, now, u)
+	for i, n := range all {
+		made, err := insertUser(ctx, q, n.At, n.User)
 		if err == nil {
-			err = audit.Write(ctx, q, a, now, audit.Record{ActivityDisplayName: "Add user", Category: "UserManagement", OperationType: "Add", TargetResources: []audit.Target{made.target()}})
+			err = audit.Write(ctx, q, n.By, n.At, audit.Record{ActivityDisplayName: "Add user", Category: "UserManagement", OperationType: "Add", TargetResources: []audit.Target{made.target()}})
 		}
 		if err != nil {
 			return nil, err
 		}
 		out[i] = made
+		if n.At.After(now) {
+			now = n.At
+		}
 	}
 	return out, logPeople(ctx, q, now, out, nil)
 }

@@ -8,26 +8,74 @@ import (
 	"sync"
 
 	"cardea/internal/db"
+	"cardea/internal/directory"
 )
 
-// joint lets requests that run at the same time write in one transaction, in an
-// order that was agreed before. Each says what it writes, or that it writes
-// nothing; who speaks last writes for all.
+// newcomer is a person to be made, and what belongs to their creation: then runs
+// in its transaction. Afterwards made is what was stored.
+type newcomer struct {
+	directory.Newcomer
+	then func(q db.Querier, made directory.User) error
+	made directory.User
+}
+
+func (n *newcomer) key() string { return strings.ToLower(n.User.UserPrincipalName) }
+
+// welcome stores n, in an import together with the people of the same batch.
+func (c *Call) welcome(n *newcomer) error {
+	if p, ok := c.Context.Value(inJoint{}).(*partner); ok {
+		return p.speak(n)
+	}
+	return c.write(func(q db.Querier) error { return welcomeAll(c.Context, q, []*newcomer{n}) })
+}
+
+// welcomeAll stores all, or fails.
+func welcomeAll(ctx context.Context, q db.Querier, all []*newcomer) error {
+	in := make([]directory.Newcomer, len(all))
+	for i, n := range all {
+		in[i] = n.Newcomer
+	}
+	made, err := directory.CreateUsers(ctx, q, in)
+	for i, n := range all {
+		if err == nil {
+			n.made = made[i]
+			err = n.then(q, made[i])
+		}
+	}
+	return err
+}
+
+// welcomeEach stores all in their order, and returns what went wrong with each:
+// at once if nothing does, else each for itself.
+func welcomeEach(ctx context.Context, d *db.DB, all []*newcomer) []error {
+	if err := d.Write(ctx, func(q db.Querier) error { return welcomeAll(ctx, q, all) }); err == nil {
+		return make([]error, len(all))
+	}
+	each := make([]func(db.Querier) error, len(all))
+	for i := range all {
+		each[i] = func(q db.Querier) error { return welcomeAll(ctx, q, all[i:i+1]) }
+	}
+	return d.WriteEach(ctx, each)
+}
+
+// joint lets requests that run at the same time store people in one transaction,
+// in an order that was agreed before. Each says whom it stores, or nobody; who
+// speaks last stores all.
 type joint struct {
-	write func(all []func(q db.Querier) error) []error
+	store func([]*newcomer) []error
 
 	mu    sync.Mutex
-	left  int                        // partners that have not spoken
-	said  []func(q db.Querier) error // by partner; nil is nothing
+	left  int         // partners that have not spoken
+	said  []*newcomer // by partner; nil is nobody
 	errs  []error
 	ended chan struct{}
 }
 
-func newJoint(partners int, write func(all []func(q db.Querier) error) []error) *joint {
-	return &joint{write: write, left: partners, said: make([]func(q db.Querier) error, partners), errs: make([]error, partners), ended: make(chan struct{})}
+func newJoint(partners int, store func([]*newcomer) []error) *joint {
+	return &joint{store: store, left: partners, said: make([]*newcomer, partners), errs: make([]error, partners), ended: make(chan struct{})}
 }
 
-// partner is one request of a joint. Only its first write is with the others.
+// partner is one request of a joint. It speaks once.
 type partner struct {
 	*joint
 	at    int
@@ -37,26 +85,25 @@ type partner struct {
 // inJoint is the key of a request's *partner in its context.
 type inJoint struct{}
 
-// speak says what the partner writes and, if that is anything, waits until it is
-// written or was undone.
-func (p *partner) speak(f func(q db.Querier) error) error {
+// speak says whom the partner stores and waits until that is done or was undone.
+func (p *partner) speak(n *newcomer) error {
 	p.spoke = true
 	p.mu.Lock()
-	p.said[p.at] = f
+	p.said[p.at] = n
 	p.left--
 	last := p.left == 0
 	p.mu.Unlock()
 	if last {
 		p.finish()
 	}
-	if f == nil {
+	if n == nil {
 		return nil
 	}
 	<-p.ended
 	return p.errs[p.at]
 }
 
-// pass says, at the end of the request, that nothing comes any more.
+// pass says, at the end of the request, that nobody comes any more.
 func (p *partner) pass() {
 	if !p.spoke {
 		p.speak(nil)
@@ -65,23 +112,29 @@ func (p *partner) pass() {
 
 func (j *joint) finish() {
 	defer close(j.ended)
-	var all []func(q db.Querier) error
+	var all []*newcomer
 	var whose []int
-	for at, f := range j.said {
-		if f != nil {
-			all, whose = append(all, f), append(whose, at)
+	for at, n := range j.said {
+		if n != nil {
+			whose = append(whose, at)
 		}
+	}
+	// By name, so that two imports of the same people do not wait for each other
+	// in a circle. Of two with one name the one that was listed first stays first.
+	slices.SortStableFunc(whose, func(a, b int) int { return strings.Compare(j.said[a].key(), j.said[b].key()) })
+	for _, at := range whose {
+		all = append(all, j.said[at])
 	}
 	if len(all) == 0 {
 		return
 	}
-	for i, err := range j.write(all) {
+	for i, err := range j.store(all) {
 		j.errs[whose[i]] = err
 	}
 }
 
 // creations is how many items at the beginning of order make people and wait for
-// none of one another: an import. They run at the same time and write together,
+// none of one another: an import. They run at the same time and are stored together,
 // in their order, so that nobody sees a difference but the clock.
 func (b *batch) creations(order []int) int {
 	version := strings.TrimPrefix(b.call.Base, b.call.Host+"/")
@@ -109,7 +162,7 @@ func (b *batch) together(items []int) {
 		}
 		run = append(run, i)
 	}
-	j := newJoint(len(run), func(all []func(q db.Querier) error) []error { return b.api.DB.WriteEach(b.outer.Context(), all) })
+	j := newJoint(len(run), func(all []*newcomer) []error { return welcomeEach(b.outer.Context(), b.api.DB, all) })
 	var group sync.WaitGroup
 	for at, i := range run {
 		group.Go(func() {

@@ -11,6 +11,7 @@ import (
 
 	"cardea/internal/db"
 	"cardea/internal/db/dbtest"
+	"cardea/internal/directory"
 )
 
 // TestBatchOfPeople: people who are made by one batch are made as if one after
@@ -104,16 +105,19 @@ func TestBatchAsksAnew(t *testing.T) {
 	})
 }
 
-// TestJoint: whoever speaks last writes for all, in their order; who passes,
-// writes nothing; each gets its own error.
+// TestJoint: whoever speaks last stores all, in the order of their names, those
+// of one name as they were listed; who passes, stores nobody; each gets its own
+// error.
 func TestJoint(t *testing.T) {
 	for range 50 {
-		var order []int
+		var order []string
 		bad := errors.New("bad")
-		j := newJoint(6, func(all []func(q db.Querier) error) []error {
+		j := newJoint(6, func(all []*newcomer) []error {
 			errs := make([]error, len(all))
-			for i, f := range all {
-				errs[i] = f(nil)
+			for i, n := range all {
+				if order = append(order, n.User.ID); n.User.ID == "4" {
+					errs[i] = bad
+				}
 			}
 			return errs
 		})
@@ -125,19 +129,14 @@ func TestJoint(t *testing.T) {
 				if at == 2 {
 					return
 				}
-				err := p.speak(func(db.Querier) error {
-					if order = append(order, at); at == 4 {
-						return bad
-					}
-					return nil
-				})
+				err := p.speak(&newcomer{Newcomer: directory.Newcomer{User: directory.User{ID: fmt.Sprint(at), UserPrincipalName: []string{"b", "C", "", "c", "A", "a"}[at]}}})
 				if (err == bad) != (at == 4) {
 					t.Errorf("%d: %v", at, err)
 				}
 			})
 		}
 		wg.Wait()
-		if got := fmt.Sprint(order); got != "[0 1 3 4 5]" {
+		if got := fmt.Sprint(order); got != "[4 5 0 1 3]" {
 			t.Fatal(got)
 		}
 	}

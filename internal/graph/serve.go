@@ -54,13 +54,8 @@ type Call struct {
 	allowed          string // methods of the path, after a 405
 }
 
-// write runs f in one transaction; in an import in one with others' (joint).
-func (c *Call) write(f func(q db.Querier) error) error {
-	if p, ok := c.Context.Value(inJoint{}).(*partner); ok && !p.spoke {
-		return p.speak(f)
-	}
-	return c.DB.Write(c.Context, f)
-}
+// write runs f in one transaction.
+func (c *Call) write(f func(q db.Querier) error) error { return c.DB.Write(c.Context, f) }
 
 // guarded is write for a change after which some Global Administrator must
 // still be able to sign in (PK-42, DO-18).

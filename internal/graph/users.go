@@ -172,17 +172,11 @@ func createUser(c *Call) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	err = c.write(func(q db.Querier) error {
-		made, err := directory.CreateUser(c.Context, q, c.Actor, c.Now, u)
-		if err != nil {
-			return err
-		}
-		u = made
-		return store(q, u)
-	})
-	if err != nil {
+	n := &newcomer{Newcomer: directory.Newcomer{By: c.Actor, At: c.Now, User: u}, then: store}
+	if err := c.welcome(n); err != nil {
 		return Answer{}, err
 	}
+	u = n.made
 	a, err := userShape.entity(c, http.StatusCreated, u)
 	if err == nil {
 		a.Header.Set("ETag", userETag(u))
