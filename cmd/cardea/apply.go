@@ -184,11 +184,7 @@ func (e *exchange) plan(docs []*document) (changes []*change, faults []fault, er
 			if k.key != "" && was.id != "" {
 				d.value[k.key] = was.value[k.key] // the name found it, in any spelling
 			}
-			for _, f := range k.fields { // two ways to say nothing
-				if f.sparse && saysNothing(d.value[f.name]) && saysNothing(was.value[f.name]) {
-					delete(d.value, f.name)
-				}
-			}
+			dropNothing(k.fields, d.value, was.value)
 			c := &change{document: d, was: was, is: overlay(was.value, d.value)}
 			if was.id != "" && reflect.DeepEqual(was.value, c.is) {
 				continue
@@ -207,6 +203,20 @@ func (e *exchange) plan(docs []*document) (changes []*change, faults []fault, er
 		}
 	}
 	return changes, faults, nil
+}
+
+// dropNothing takes members out of is that say nothing where was says nothing
+// either: there are two ways to say it.
+func dropNothing(fields []field, is, was map[string]any) {
+	for _, f := range fields {
+		if inner, ok := is[f.name].(map[string]any); ok && f.form == anObject {
+			old, _ := was[f.name].(map[string]any)
+			dropNothing(f.fields, inner, old)
+		}
+		if f.sparse && saysNothing(is[f.name]) && saysNothing(was[f.name]) {
+			delete(is, f.name)
+		}
+	}
 }
 
 // printPlan prints a line for each thing that changes.

@@ -14,9 +14,10 @@ import (
 )
 
 func exportCommand(a *admin) *cobra.Command {
+	var apps bool
 	c := a.verb("export DIR|FILE", "Write the policies as files", `  cardea export policies/          # a file for each
   cardea export policies.yaml      # all in one; - writes to the standard output`, 1, func(x *call, args []string) error {
-		return exportTo(x, args[0])
+		return exportTo(x, args[0], apps)
 	})
 	c.Long = `Write the policies as YAML files, for review and version control: the policy of
 authentication methods with the registration campaign, passkeys with their
@@ -24,6 +25,7 @@ profiles, Temporary Access Passes, app codes, passwords, and the groups that the
 name (without members). The same policies give the same bytes.
 
 docs/gitops.md is the whole guide.`
+	c.Flags().BoolVar(&apps, "apps", false, "applications too, without their secrets and certificates")
 	c.Annotations = map[string]string{bulkVerb: "yes"}
 	return c
 }
@@ -46,8 +48,10 @@ type exported struct {
 	text []byte
 }
 
-func exportTo(x *call, path string) error {
-	docs, err := newExchange(x).export()
+func exportTo(x *call, path string, apps bool) error {
+	e := newExchange(x)
+	e.apps = apps
+	docs, err := e.export()
 	if err != nil {
 		return err
 	}

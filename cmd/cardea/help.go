@@ -160,14 +160,14 @@ func complete(a *admin, c *cobra.Command) {
 			if len(args) > 0 && !strings.HasSuffix(words[1], "…") {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return a.namesOf(cmd.Context(), noun, begun)
+			return a.namesOf(cmd, noun, begun)
 		}
 	}
 	for flag, noun := range map[string]string{"user": "USER", "group": "GROUP", "app": "APP", "role": "ROLE", "add": "USER", "remove": "USER", "context": "CONTEXT"} {
 		if c.LocalFlags().Lookup(flag) != nil {
 			// Only a flag that does not exist is an error.
 			_ = c.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-				return a.namesOf(cmd.Context(), noun, begun)
+				return a.namesOf(cmd, noun, begun)
 			})
 		}
 	}
@@ -183,10 +183,15 @@ var completions = map[string]struct{ path, member string }{
 }
 
 // namesOf lists up to 50 names that begin so. Whatever goes wrong, the shell
-// only has nothing to offer.
-func (a *admin) namesOf(ctx context.Context, noun, begun string) ([]string, cobra.ShellCompDirective) {
+// only has nothing to offer; nobody waits for that longer than three seconds,
+// unless --timeout says so.
+func (a *admin) namesOf(cmd *cobra.Command, noun, begun string) ([]string, cobra.ShellCompDirective) {
 	const none = cobra.ShellCompDirectiveNoFileComp
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	patience := 3 * time.Second
+	if cmd.Flags().Changed("timeout") {
+		patience = a.timeout
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), patience)
 	defer cancel()
 	quiet := *a
 	quiet.quiet, quiet.limit, quiet.all, quiet.verbose = true, 50, false, false

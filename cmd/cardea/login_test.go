@@ -43,7 +43,7 @@ func nobody(t *testing.T, s running) (config string) {
 	return config
 }
 
-var userCode = regexp.MustCompile(`Open  (\S+)  and enter  (\S+)  .*15 minutes`)
+var userCode = regexp.MustCompile(`Open  (\S+)  and enter  (\S+)  .*minutes`)
 
 // TestLoginWithCode signs in by device code (RFC 8628): the command prints a
 // code, somebody types it in a browser elsewhere and says yes, or no.

@@ -128,6 +128,11 @@ func refused(row manyRow, err error) bulk.Entry {
 		if e.Code = api.Reason; e.Code == "" {
 			e.Code = api.Code
 		}
+		for _, d := range api.Details { // "verificationFailed" says less than "originMismatch"
+			if d.Code != "" && d.Code != e.Code {
+				e.Message += " [" + d.Code + "]"
+			}
+		}
 	}
 	return e
 }

@@ -55,6 +55,7 @@ func kinds() []*kind {
 		only("softwareOath", "App codes", "software-oath.yaml", methodConfigurations+directory.MethodCode, []field{state, include, exclude}),
 		only("password", "Passwords", "password.yaml", methodConfigurations+directory.MethodPassword, []field{state, include, exclude}),
 		passkeyKind(state, include, exclude),
+		applicationKind(),
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 // and ids for names.
 type exchange struct {
 	*call
+	apps     bool                      // applications are exported too
 	names    map[string]map[string]any // id of a target: the target as in a file
 	ids      map[string]string         // a target as in a file, by targetKey: its id
 	groups   map[string]map[string]any // id of a group that a document names: the group

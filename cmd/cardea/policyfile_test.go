@@ -272,7 +272,10 @@ func written(fields []field, value map[string]any) map[string]any {
 			continue
 		}
 		if o, ok := v.(map[string]any); ok && f.form == anObject {
-			v = written(f.fields, o)
+			inner := written(f.fields, o)
+			if v = inner; f.sparse && len(inner) == 0 {
+				continue
+			}
 		}
 		if f.form == objects_ {
 			list := []any{}

@@ -36,9 +36,12 @@ func membersOf(fields []field, value map[string]any) (out []*yaml.Node) {
 		if !there || f.sparse && saysNothing(v) {
 			continue
 		}
-		key := plainText(f.name)
+		key, n := plainText(f.name), nodeOf(f, v)
+		if f.sparse && n.Kind == yaml.MappingNode && len(n.Content) == 0 {
+			continue // an object of nothing but silence
+		}
 		key.HeadComment = f.note
-		out = append(out, key, nodeOf(f, v))
+		out = append(out, key, n)
 	}
 	return out
 }

@@ -30,6 +30,8 @@ type front struct {
 	address string
 	writes  string       // end of the paths that count
 	posts   atomic.Int64 // how many were seen
+	handler http.Handler // for browsers in a test
+	ahead   atomic.Int64 // how far the server's clock is before ours, in nanoseconds
 
 	// before and after are called around a write, with its number from 1. A
 	// false ends the exchange without an answer.
@@ -57,7 +59,7 @@ func behind(t *testing.T, dsn string) (*front, *server.Server, []string) {
 		cfg.DatabaseURL = dsn
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s, err := server.New(ctx, cfg, server.Options{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	s, err := server.New(ctx, cfg, server.Options{Now: func() time.Time { return time.Now().Add(time.Duration(f.ahead.Load())) }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +73,7 @@ func behind(t *testing.T, dsn string) (*front, *server.Server, []string) {
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: listen})
 	proxy.Director = func(r *http.Request) { r.URL.Scheme, r.URL.Host = "http", listen } // the Host header stays
 	proxy.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	hs := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	f.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, f.writes) {
 			proxy.ServeHTTP(w, r)
 			return
@@ -81,7 +83,8 @@ func behind(t *testing.T, dsn string) (*front, *server.Server, []string) {
 			return
 		}
 		proxy.ServeHTTP(losable{w, func() bool { return f.after == nil || f.after(n, w) }}, r)
-	})}
+	})
+	hs := &http.Server{Handler: f.handler}
 	go hs.Serve(outer)
 	t.Cleanup(func() { hs.Close(); cancel(); <-ended; s.Close() })
 	app, err := s.BootstrapApp(t.Context(), "Automation", []string{"all"})

@@ -256,9 +256,9 @@ func credentialID(payload json.RawMessage) (string, error) {
 	if err := json.Unmarshal(payload, &c); err != nil {
 		return "", errors.New("publicKeyCredential is missing, or no object with texts")
 	}
-	for name, v := range map[string]string{"id": c.ID, "response.clientDataJSON": c.Response.ClientDataJSON, "response.attestationObject": c.Response.AttestationObject} {
-		if plainBase64(v) == "" {
-			return "", fmt.Errorf("%s of publicKeyCredential is missing, or not base64url", name)
+	for _, m := range [][2]string{{"id", c.ID}, {"response.clientDataJSON", c.Response.ClientDataJSON}, {"response.attestationObject", c.Response.AttestationObject}} {
+		if plainBase64(m[1]) == "" {
+			return "", fmt.Errorf("%s of publicKeyCredential is missing, or not base64url", m[0])
 		}
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(plainBase64(c.Response.ClientDataJSON))
