@@ -334,28 +334,12 @@ func ownerObject(c *Call, o application.Owner) (object, error) {
 // bindOwners adds the owners that owners@odata.bind names; the same one twice
 // is one.
 func (c *Call) bindOwners(q db.Querier, target audit.Target) error {
-	var body struct {
-		Owners []string `json:"owners@odata.bind"`
-	}
-	if err := c.decode(&body); err != nil {
-		return err
-	}
-	if len(body.Owners) > maxBind {
-		return tooManyReferences("owners@odata.bind")
-	}
 	seen := map[string]bool{}
-	for _, address := range body.Owners {
-		id, err := referenced(address)
-		if err != nil {
-			return err
-		}
+	return c.bound("owners@odata.bind", func(id string) error {
 		if seen[id] {
-			continue
+			return nil
 		}
 		seen[id] = true
-		if err := c.catalogue().AddOwner(c.Context, q, c.Actor, c.Now, application.Owned{Target: target, Owner: id}); err != nil {
-			return err
-		}
-	}
-	return nil
+		return c.catalogue().AddOwner(c.Context, q, c.Actor, c.Now, application.Owned{Target: target, Owner: id})
+	})
 }

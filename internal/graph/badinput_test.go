@@ -97,7 +97,7 @@ func TestBadRegistrations_PK114_PK144(t *testing.T) {
 			"no credential":                     {`{"displayName": "x", "publicKeyCredential": null}`, 400, "requiredParamMissing", "requiredParamMissing"},
 			"credential is a text":              {`{"publicKeyCredential": "x"}`, 400, "badRequest", ""},
 			"displayName is a number":           {`{"displayName": 5, "publicKeyCredential": {}}`, 400, "badRequest", ""},
-			"deep":                              {`{"publicKeyCredential": ` + strings.Repeat(`{"a":`, 9000) + `1` + strings.Repeat(`}`, 9000) + `}`, 400, "requiredParamMissing", "requiredParamMissing"},
+			"deep":                              {`{"publicKeyCredential": ` + strings.Repeat(`{"a":`, 9000) + `1` + strings.Repeat(`}`, 9000) + `}`, 400, "badRequest", ""},
 			"deeper than any parser goes":       {strings.Repeat(`[`, 200000), 400, "badRequest", ""},
 			"larger than a passkey":             {`{"displayName": "` + strings.Repeat("x", 200<<10) + `"}`, 400, "badRequest", ""},
 			"larger than a body":                {`{"displayName": "` + strings.Repeat("x", 5<<20) + `"}`, 413, "bodyTooLarge", ""},

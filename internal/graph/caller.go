@@ -204,7 +204,7 @@ func (c *Caller) actor() audit.Actor {
 func (c *Call) reach(userID string) error { return c.reachIn(c.DB, userID) }
 
 func (c *Call) reachIn(q db.Querier, userID string) error {
-	if c.Caller.App && !c.appsRespectReach && c.Caller.changesMethods() {
+	if c.Caller.App && !c.settings.AppsRespectReach && c.Caller.changesMethods() {
 		return nil
 	}
 	return directory.Reach(c.Context, q, c.Caller.Roles, userID)

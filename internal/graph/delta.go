@@ -67,7 +67,7 @@ func (d deltaOf) serve(c *Call) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	k := directory.Deltas{Kind: d.kind, Keep: c.keepChanges, Members: t.Select == nil || containsFold(t.Select, "members")}
+	k := directory.Deltas{Kind: d.kind, Keep: c.settings.KeepChanges, Members: t.Select == nil || containsFold(t.Select, "members")}
 	c.restart = d.restart(c, t)
 	switch {
 	case fresh == "latest":

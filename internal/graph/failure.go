@@ -2,6 +2,7 @@ package graph
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 
@@ -34,6 +35,7 @@ var special = map[string]struct {
 	"methodNotAllowed":    {405, "methodNotAllowed"},
 	"syncStateNotFound":   {410, "syncStateNotFound"},
 	"resyncRequired":      {410, "resyncRequired"},
+	"urlTooLong":          {414, "RequestUriTooLong"},
 	"failedDependency":    {424, "FailedDependency"},
 	"bodyTooLarge":        {413, "RequestEntityTooLarge"},
 	"unsupportedEncoding": {415, "UnsupportedMediaType"},
@@ -101,7 +103,7 @@ func (c *Call) failure(err error, notFound string) Answer {
 		}
 		a.Header.Set("WWW-Authenticate", challenge)
 	case problem.TooMany, problem.Unavailable:
-		a.Header.Set("Retry-After", strconv.Itoa(max(1, int(p.RetryAfter.Seconds()))))
+		a.Header.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(p.RetryAfter.Seconds())))))
 	}
 	return a
 }

@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,10 +42,13 @@ type Config struct {
 	Keeper       *passkey.Keeper    // the passkeys and their policy
 	Applications *application.Cache // who may still use a token
 	FirstParty   []string           // client ids of our own pages, which are no registered applications
+	Rate         *throttle.Rate     // how fast a caller may ask; nil: as fast as it likes
 	Hasher       *throttle.Hasher   // for the codes of Temporary Access Passes
 	SendLink     SendLink           // nil: this server cannot send mail
 
 	KeepChanges      time.Duration // how long delta tokens live; 0 is 30 days (DO-65)
+	PowerShellPage   int           // page size for Graph PowerShell where it asks for none; 0 is the usual one (WC-85)
+	PowerShellLinks  bool          // nextLinks for Graph PowerShell name graph.microsoft.com (WC-86)
 	AppsRespectReach bool          // applications change methods only of people without administrator roles (DO-25)
 }
 
@@ -95,5 +99,7 @@ func newAPI(c Config) *api {
 	for _, r := range append(resources(), route{Method: "POST", Path: "/$batch", batch: true}) {
 		a.routes = append(a.routes, r.compiled())
 	}
+	// Words before keys: /users/delta is no user.
+	slices.SortStableFunc(a.routes, func(x, y route) int { return strings.Count(x.Path, "{") - strings.Count(y.Path, "{") })
 	return a
 }

@@ -106,44 +106,16 @@ func updateGroup(c *Call, change func(*directory.Group) error) (out directory.Gr
 	return out, err
 }
 
-func tooManyReferences(member string) error {
-	return problem.New(problem.Invalid, "tooManyReferences", "One request can add at most %d references. Send several.", maxBind).On(member)
-}
-
-const maxBind = 20 // references in one request (directory-and-odata §10)
-
 // bind adds what members@odata.bind and owners@odata.bind name. Terraform names
 // itself as owner.
 func (c *Call) bind(q db.Querier, groupID string) error {
-	var body struct {
-		Members []string `json:"members@odata.bind"`
-		Owners  []string `json:"owners@odata.bind"`
-	}
-	if err := c.decode(&body); err != nil {
-		return err
-	}
-	each := func(name string, addresses []string, add func(id string) error) error {
-		if len(addresses) > maxBind {
-			return tooManyReferences(name)
-		}
-		for _, address := range addresses {
-			id, err := referenced(address)
-			if err == nil {
-				err = add(id)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	err := each("members@odata.bind", body.Members, func(id string) error {
+	err := c.bound("members@odata.bind", func(id string) error {
 		return directory.AddMember(c.Context, q, c.Actor, c.Now, directory.Membership{GroupID: groupID, MemberID: id})
 	})
 	if err != nil {
 		return err
 	}
-	return each("owners@odata.bind", body.Owners, func(id string) error {
+	return c.bound("owners@odata.bind", func(id string) error {
 		return directory.AddOwner(c.Context, q, c.Actor, c.Now, directory.Owner{GroupID: groupID, ID: id})
 	})
 }

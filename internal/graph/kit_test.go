@@ -90,7 +90,7 @@ func newWorld(t testing.TB, d *db.DB) *world {
 	must(err)
 	keeper := &passkey.Keeper{DB: d, Ring: w.ring, TenantID: org.ID, RP: webauthn.RelyingParty{ID: "id.contoso.test", Name: "Cardea", Origins: []string{"https://id.contoso.test"}}}
 	must(passkey.Open(t.Context(), keeper, noon))
-	w.api = newAPI(Config{DB: d, Keeper: keeper, Ring: w.ring, Now: func() time.Time { return w.now }, PublicURL: "https://id.contoso.test",
+	w.api = newAPI(Config{DB: d, Keeper: keeper, Ring: w.ring, Now: func() time.Time { return w.now }, PublicURL: "https://id.contoso.test", PowerShellPage: 5000,
 		Hasher: throttle.NewHasher(throttle.Cost{Memory: 64, Passes: 1, Threads: 1}, 2)})
 	return w
 }

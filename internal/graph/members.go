@@ -7,7 +7,6 @@ import (
 	"cardea/internal/db"
 	"cardea/internal/directory"
 	"cardea/internal/odata"
-	"cardea/internal/problem"
 )
 
 // memberships are the relationships of groups: who is in them, what they are in,
@@ -251,32 +250,6 @@ func groupsIn(path string, a Access, among func(*Call) (directory.GroupsAmong, e
 			return directory.CountGroupsAmong(c.Context, c.DB, q, some)
 		},
 	}
-}
-
-// reference reads {"@odata.id": "https://…/directoryObjects/ID"}. Only the end
-// of the address counts; its host and version may be anybody's (DO-7).
-func (c *Call) reference() (string, error) {
-	var body struct {
-		ID string `json:"@odata.id"`
-	}
-	if err := c.decode(&body); err != nil {
-		return "", err
-	}
-	return referenced(body.ID)
-}
-
-var referable = []string{"directoryObjects", "users", "groups", "servicePrincipals", "devices"}
-
-func referenced(address string) (string, error) {
-	bad := problem.New(problem.Invalid, "badReference", "@odata.id must be an address that ends in directoryObjects/ and an object id.").On("@odata.id")
-	if i := strings.Index(address, "://"); i >= 0 {
-		address = address[i+3:]
-	}
-	p, err := parsePath(address)
-	if n := len(p.segments); err == nil && n >= 2 && containsFold(referable, p.segments[n-2]) {
-		return strings.ToLower(p.segments[n-1]), nil
-	}
-	return "", bad
 }
 
 // selectFor keeps the names that this type has: $select on a mixed list names

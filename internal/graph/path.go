@@ -1,7 +1,9 @@
 package graph
 
 import (
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"cardea/internal/db"
@@ -17,6 +19,7 @@ import (
 type path struct {
 	segments []string
 	args     map[string]string
+	named    int // place of the key "name=value" of the last parentheses, which may be an argument; 0 for none
 }
 
 const maxSegments = 16
@@ -45,6 +48,9 @@ func parsePath(escaped string) (path, error) {
 		}
 		p.segments = append(p.segments, name)
 		if key != "" {
+			if name, value, ok := strings.Cut(key, "="); ok && strings.HasPrefix(inside, name) {
+				p.named, p.args[strings.ToLower(name)] = len(p.segments), value
+			}
 			p.segments = append(p.segments, key)
 		}
 		for k, v := range args {
@@ -70,7 +76,7 @@ func parenthesis(in string) (key string, args map[string]string, ok bool) {
 		return strings.TrimSpace(name) + "=" + v, nil, ok
 	}
 	args = map[string]string{}
-	for part := range strings.SplitSeq(in, ",") {
+	for _, part := range outsideQuotes(in) {
 		name, value, ok := strings.Cut(part, "=")
 		if !ok {
 			return "", nil, false
@@ -84,6 +90,24 @@ func parenthesis(in string) (key string, args map[string]string, ok bool) {
 	return "", args, true
 }
 
+// outsideQuotes splits a list at its commas, but not at those within quotes.
+func outsideQuotes(in string) []string {
+	var out []string
+	quoted, from := false, 0
+	for i := range len(in) {
+		switch in[i] {
+		case '\'':
+			quoted = !quoted
+		case ',':
+			if !quoted {
+				out = append(out, in[from:i])
+				from = i + 1
+			}
+		}
+	}
+	return append(out, in[from:])
+}
+
 // unquote removes the quotes of 'it”s'; a bare text stays as it is.
 func unquote(s string) (string, bool) {
 	s = strings.TrimSpace(s)
@@ -95,6 +119,27 @@ func unquote(s string) (string, bool) {
 	}
 	inner := s[1 : len(s)-1]
 	return strings.ReplaceAll(inner, "''", "'"), !strings.Contains(strings.ReplaceAll(inner, "''", ""), "'")
+}
+
+// behind is the path with other segments in place of the first n.
+func (p path) behind(n int, first ...string) path {
+	if p.named > 0 {
+		p.named += len(first) - n
+	}
+	p.segments = append(first, p.segments[n:]...)
+	return p
+}
+
+// forms are the ways to read the path: what stands in parentheses as name='x'
+// is a key, or else the argument of a function.
+func (p path) forms() []path {
+	if p.named == 0 {
+		return []path{p}
+	}
+	key := path{segments: p.segments, args: maps.Clone(p.args)}
+	name, _, _ := strings.Cut(p.segments[p.named], "=")
+	delete(key.args, strings.ToLower(name))
+	return []path{key, {segments: slices.Delete(slices.Clone(p.segments), p.named, p.named+1), args: p.args}}
 }
 
 // match compares the path with a pattern such as "/users/{id}/memberOf" and
@@ -153,6 +198,39 @@ func parseQuery(raw string, beta bool) (url.Values, error) {
 		}
 	}
 	return out, nil
+}
+
+// knownOptions refuses an option with a $ that does not exist, so that a typo
+// never widens what a caller sees (DO-27). Lists look closer.
+func knownOptions(q url.Values) error {
+	for name := range q {
+		if after, ok := strings.CutPrefix(name, "$"); ok && !options[after] && after != "deltatoken" {
+			return problem.New(problem.Invalid, "unsupportedQuery", "There is no query option %s. Options of your own have no $.", clipped(name)).On(clipped(name))
+		}
+	}
+	return nil
+}
+
+// resolved replaces arguments that name a parameter of the query, with or
+// without its @ (wire-compatibility §3.1); what has no value is left out.
+func (c *Call) resolved(args map[string]string) map[string]string {
+	for name, value := range args {
+		alias, ok := strings.CutPrefix(value, "@")
+		if !ok {
+			continue
+		}
+		alias = strings.ToLower(alias)
+		text := c.Query.Get("@" + alias)
+		if text == "" {
+			text = c.Query.Get(alias)
+		}
+		if text, ok = unquote(text); ok && text != "" {
+			args[name] = text
+		} else {
+			delete(args, name)
+		}
+	}
+	return args
 }
 
 var options = map[string]bool{"filter": true, "search": true, "select": true, "orderby": true, "top": true, "skip": true, "skiptoken": true, "deltatoken": true, "count": true, "expand": true, "format": true}

@@ -3,6 +3,7 @@ package graph
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"cardea/internal/odata"
@@ -16,14 +17,19 @@ type route struct {
 	NotFound     string // Graph's code for 404 in this area; "" is Request_ResourceNotFound
 	Run          func(*Call) (Answer, error)
 
+	beta    bool // on /beta only (DO-53)
 	batch   bool // $batch: any token will do, each item is authorized by itself
 	pattern []string
 }
 
 func (r route) compiled() route {
 	r.pattern = strings.Split(strings.TrimPrefix(r.Path, "/"), "/")
+	r.beta = slices.ContainsFunc(ownRoots, func(root string) bool { return strings.HasPrefix(r.Path+"/", root+"/") })
 	return r
 }
+
+// ownRoots are Cardea's own resources, on /beta only (DO-53).
+var ownRoots = []string{"/identity/conditionalAccess/optimization", "/reports/passkeyAdoption"}
 
 // resource is anything that has routes.
 type resource interface{ list() []route }
@@ -99,8 +105,8 @@ func (cl Collection[T]) list() []route {
 
 func (cl Collection[T]) serveList(c *Call) (Answer, error) {
 	paging := cl.paging()
-	if strings.HasPrefix(strings.ToLower(c.Header.Get("SdkVersion")), "graph-powershell") {
-		paging.Default = powerShellPage
+	if c.powerShell() {
+		paging.Default = max(paging.Default, c.settings.PowerShellPage)
 	}
 	q, err := odata.Parse(c.Query, cl.Schema, paging)
 	if err != nil {
@@ -108,6 +114,9 @@ func (cl Collection[T]) serveList(c *Call) (Answer, error) {
 	}
 	if err := cl.mayExpand(c, q.Expand); err != nil {
 		return Answer{}, err
+	}
+	if q.Format == "csv" {
+		return cl.serveCSV(c, q)
 	}
 	items, err := cl.List(c, q)
 	if err != nil {
@@ -148,10 +157,13 @@ func (cl Collection[T]) serveList(c *Call) (Answer, error) {
 	return Answer{Status: http.StatusOK, Body: p}, nil
 }
 
-// powerShellPage is the page size for Graph PowerShell where it asks for none:
-// it follows a nextLink to any host but Microsoft's without its token, so that
-// the first page had better be the only one (WC-85).
-const powerShellPage = 5000
+// powerShell reports whether Graph PowerShell asks: it follows a nextLink to any
+// host but Microsoft's without its token. So its first page had better be the
+// only one (WC-85), or the link name Microsoft's host, which it moves back to
+// ours (WC-86).
+func (c *Call) powerShell() bool {
+	return strings.HasPrefix(strings.ToLower(c.Header.Get("SdkVersion")), "graph-powershell")
+}
 
 // mayCount: as in Graph, $count=true without the header of advanced queries is
 // silently ignored, and /$count refused (DO-38).
@@ -188,7 +200,7 @@ func (cl Collection[T]) serveUpdate(c *Call) (Answer, error) {
 	if c.prefers("return=representation") { // DO-44
 		a, err := cl.entity(c, http.StatusOK, item)
 		if err == nil {
-			a.Header.Set("Preference-Applied", "return=representation")
+			a.prefer("return=representation")
 		}
 		return a, err
 	}
@@ -315,6 +327,10 @@ func (e Every[T]) list() []route {
 		q, err := odata.Parse(c.Query, nil, odata.Paging{Default: 999, Max: 999})
 		if err != nil {
 			return Answer{}, err
+		}
+		if q.Format == "csv" {
+			whole := Collection[T]{Shape: e.Shape, Paging: odata.Paging{Default: 999, Max: 999}, List: func(c *Call, _ odata.Query) ([]T, error) { return e.List(c) }}
+			return whole.serveCSV(c, q)
 		}
 		items, err := e.List(c)
 		if err != nil {

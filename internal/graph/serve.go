@@ -1,13 +1,9 @@
 package graph
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -42,16 +38,15 @@ type Call struct {
 
 	RequestID, ClientRequestID string
 
-	keeper           *passkey.Keeper
-	applications     *application.Cache
-	hasher           *throttle.Hasher
-	sendLink         SendLink
-	appsRespectReach bool
-	keepChanges      time.Duration
-	restart          string // where a delta begins again, for the Location of a 410 (DO-65)
-	path             string // of the request, escaped, as the client wrote it below the host
-	challenge        string // claims to ask for in a 401 (WC-82)
-	allowed          string // methods of the path, after a 405
+	keeper       *passkey.Keeper
+	applications *application.Cache
+	hasher       *throttle.Hasher
+	sendLink     SendLink
+	settings     *Config
+	restart      string // where a delta begins again, for the Location of a 410 (DO-65)
+	path         string // of the request, escaped, as the client wrote it below the host
+	challenge    string // claims to ask for in a 401 (WC-82)
+	allowed      string // methods of the path, after a 405
 }
 
 // write runs f in one transaction.
@@ -73,22 +68,6 @@ func (c *Call) guardedPerson(f func(q db.Querier) error) error {
 	})
 }
 
-// decode reads the JSON body into v.
-func (c *Call) decode(v any) error {
-	if err := json.Unmarshal(c.Body, v); err != nil {
-		if explained, ok := errors.AsType[*problem.Error](err); ok { // a type that reads itself said why
-			return explained
-		}
-		p := problem.New(problem.Invalid, "badRequest", "The body is not the JSON that is expected here.").Because(err)
-		if te, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && te.Field != "" {
-			p = p.On(strings.ReplaceAll(te.Field, ".", "/"))
-			p.Detail = "The member " + te.Field + " has the wrong JSON type: " + te.Value + "."
-		}
-		return p
-	}
-	return nil
-}
-
 // prefers reports whether a Prefer header asks for what.
 func (c *Call) prefers(what string) bool {
 	for _, line := range c.Header.Values("Prefer") {
@@ -101,25 +80,11 @@ func (c *Call) prefers(what string) bool {
 	return false
 }
 
-// Answer is what a function of a resource gives back.
-type Answer struct {
-	Status int
-	Header http.Header
-	Body   any                     // sent as JSON; nil is no body
-	Type   string                  // content type of Stream
-	Stream func(w io.Writer) error // instead of Body: written as it comes
-}
-
-const (
-	maxBody  = 4 << 20 // bytes, unpacked too
-	jsonType = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-)
-
 // ServeHTTP is the only place where a request is authorized, answered and
 // logged.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := db.Time(a.Now().UnixMilli()) // what is answered is what is stored: whole milliseconds
-	c := &Call{Context: r.Context(), DB: a.DB, Ring: a.Ring, Now: now, Host: a.PublicURL, Header: r.Header, keeper: a.Keeper, applications: a.Applications, hasher: a.Hasher, sendLink: a.SendLink, appsRespectReach: a.AppsRespectReach, keepChanges: a.KeepChanges,
+	c := &Call{Context: r.Context(), DB: a.DB, Ring: a.Ring, Now: now, Host: a.PublicURL, Header: r.Header, keeper: a.Keeper, applications: a.Applications, hasher: a.Hasher, sendLink: a.SendLink, settings: &a.Config,
 		RequestID: db.NewID(now), ClientRequestID: printable(r.Header.Get("client-request-id"))}
 	h := w.Header()
 	h.Set("request-id", c.RequestID)
@@ -141,16 +106,36 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer, notFound, err := a.answer(c, w, r)
 	if err != nil {
-		err = db.Down(err)
-		if k := problem.KindOf(err); (k == problem.Internal || k == problem.Unavailable) && !errors.Is(err, context.Canceled) {
-			a.Log.ErrorContext(r.Context(), "graph: request failed", "request-id", c.RequestID, "method", r.Method, "err", err)
+		answer = a.failed(c, r, err, notFound)
+	}
+	if answer.Stream != nil {
+		l := &late{to: w, answer: answer}
+		err := answer.Stream(l)
+		if err == nil {
+			l.start()
+			return
 		}
-		answer = c.failure(err, notFound)
+		answer = a.failed(c, r, err, notFound)
+		if l.started { // half is sent: only a broken connection says that something is missing
+			panic(http.ErrAbortHandler)
+		}
 	}
 	if err := answer.send(w); err != nil {
 		a.Log.DebugContext(r.Context(), "graph: answer not delivered", "request-id", c.RequestID, "err", err)
 	}
 }
+
+// failed is the answer to err, which is logged if it is ours to mend.
+func (a *api) failed(c *Call, r *http.Request, err error, notFound string) Answer {
+	err = db.Down(err)
+	if k := problem.KindOf(err); (k == problem.Internal || k == problem.Unavailable) && !errors.Is(err, context.Canceled) {
+		a.Log.ErrorContext(r.Context(), "graph: request failed", "request-id", c.RequestID, "method", r.Method, "err", err)
+	}
+	return c.failure(err, notFound)
+}
+
+// maxURL is the longest path with query, in bytes (directory-and-odata §10).
+const maxURL = 16 << 10
 
 // answer finds the route and runs it. A panic becomes an error like any other.
 func (a *api) answer(c *Call, w http.ResponseWriter, r *http.Request) (answer Answer, notFound string, err error) {
@@ -159,8 +144,14 @@ func (a *api) answer(c *Call, w http.ResponseWriter, r *http.Request) (answer An
 			err = fmt.Errorf("graph: panic: %v\n%s", p, debug.Stack()) // for the log only
 		}
 	}()
+	if len(r.URL.EscapedPath())+len(r.URL.RawQuery) > maxURL {
+		return answer, "", problem.New(problem.Invalid, "urlTooLong", "The address is longer than 16 KiB. Ask for less at a time.")
+	}
 	caller, err := a.authenticate(r.Context(), r.Header)
 	if err != nil {
+		return answer, "", err
+	}
+	if err := a.throttled(caller, c.Now); err != nil {
 		return answer, "", err
 	}
 	c.Caller, c.Actor = caller, caller.actor()
@@ -184,8 +175,38 @@ func (a *api) answer(c *Call, w http.ResponseWriter, r *http.Request) (answer An
 		answer, err = a.batch(c, r)
 		return answer, "", err
 	}
-	answer, err = rt.Run(c)
+	if answer, err = rt.Run(c); err == nil {
+		err = c.dress(&answer)
+	}
+	if err == nil && answer.Stream == nil && c.wantsCSV() && r.Method == http.MethodGet {
+		err = noCSV
+	}
 	return answer, rt.NotFound, err
+}
+
+// found keeps what the path of the route said.
+func (c *Call) found(params, args map[string]string) {
+	for _, name := range []string{"user", "group", "role"} { // object ids are GUIDs: their case says nothing
+		if v, ok := params[name]; ok {
+			params[name] = strings.ToLower(v)
+		}
+	}
+	c.Params, c.Args = params, c.resolved(args)
+	if user, ok := params["user"]; ok && c.Caller.is(user) {
+		c.Self, params["user"] = true, c.Caller.UserID
+	}
+}
+
+// throttled refuses callers who ask faster than they may (DO-47, WC-81): each
+// person with each application, and each application by itself.
+func (a *api) throttled(caller *Caller, now time.Time) error {
+	wait := a.Rate.Take(caller.AppID+"/"+caller.UserID, now)
+	if wait <= 0 {
+		return nil
+	}
+	p := problem.New(problem.TooMany, "tooManyRequests", "Too many requests. Wait as long as Retry-After says, then go on more slowly.")
+	p.RetryAfter = wait
+	return p
 }
 
 // route finds what the path and the method mean.
@@ -204,126 +225,42 @@ func (a *api) route(c *Call, r *http.Request) (route, error) {
 	if c.Query, err = parseQuery(r.URL.RawQuery, version == "beta"); err != nil {
 		return route{}, err
 	}
-	c.Args = p.args
+	if err := knownOptions(c.Query); err != nil {
+		return route{}, err
+	}
 	switch {
 	case strings.EqualFold(p.segments[0], "me"):
 		if c.Caller.App {
 			return route{}, problem.New(problem.Invalid, "badRequest", "/me is for signed-in people. An application names the user: /users/{id}.")
 		}
-		p.segments = append([]string{"users", c.Caller.UserID}, p.segments[1:]...)
+		p = p.behind(1, "users", c.Caller.UserID)
 	case strings.EqualFold(p.segments[0], "authenticationMethodsPolicy"): // PK-3
-		p.segments = append([]string{"policies"}, p.segments...)
+		p = p.behind(0, "policies")
 	}
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
 	var others []string
-	for _, rt := range a.routes {
-		params, ok := p.match(rt.pattern)
-		if !ok {
-			continue
-		}
-		if rt.Method != method {
-			others = append(others, rt.Method)
-			continue
-		}
-		for _, name := range []string{"user", "group", "role"} { // object ids are GUIDs: their case says nothing
-			if v, ok := params[name]; ok {
-				params[name] = strings.ToLower(v)
+	for _, form := range p.forms() {
+		for _, rt := range a.routes {
+			params, ok := form.match(rt.pattern)
+			if !ok || rt.beta && version != "beta" {
+				continue
 			}
+			if rt.Method != method {
+				others = append(others, rt.Method)
+				continue
+			}
+			c.found(params, form.args)
+			return rt, nil
 		}
-		c.Params = params
-		if user, ok := params["user"]; ok && c.Caller.is(user) {
-			c.Self, params["user"] = true, c.Caller.UserID
-		}
-		return rt, nil
 	}
 	if others != nil {
 		c.allowed = strings.Join(others, ", ")
 		return route{}, problem.New(problem.Invalid, "methodNotAllowed", "%s is not possible here. Possible: %s.", method, c.allowed)
 	}
 	return route{}, unknown
-}
-
-// readBody reads at most maxBody bytes, unpacked. A JSON string that holds
-// JSON is unwrapped once (WC-16).
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	var from io.Reader = http.MaxBytesReader(w, r.Body, maxBody)
-	tooLarge := problem.New(problem.Invalid, "bodyTooLarge", "The body is larger than 4 MiB. Send less at a time.")
-	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
-	case "", "identity":
-	case "gzip":
-		zr, err := gzip.NewReader(from)
-		if err == io.EOF {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, problem.New(problem.Invalid, "badRequest", "The body is not gzip, although Content-Encoding says so.").Because(err)
-		}
-		from = io.LimitReader(zr, maxBody+1)
-	default:
-		return nil, problem.New(problem.Invalid, "unsupportedEncoding", "This content encoding is not supported. Send gzip, or send the body as it is.")
-	}
-	body, err := io.ReadAll(from)
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok || len(body) > maxBody {
-		return nil, tooLarge
-	}
-	if err != nil {
-		return nil, problem.New(problem.Invalid, "badRequest", "The body could not be read to its end. Send it again.").Because(err)
-	}
-	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
-	if len(body) > 0 && body[0] == '"' {
-		var inner string
-		if json.Unmarshal(body, &inner) == nil {
-			body = []byte(inner)
-		}
-	}
-	if !db.StorableJSON(body) {
-		return nil, problem.New(problem.Invalid, "badRequest", "A text in the body holds the character NUL. Leave it out.")
-	}
-	return body, nil
-}
-
-func (a Answer) send(w http.ResponseWriter) error {
-	h := w.Header()
-	for name, values := range a.Header {
-		h[http.CanonicalHeaderKey(name)] = values
-	}
-	h.Set("OData-Version", "4.0")
-	if a.Stream != nil {
-		h.Set("Content-Type", a.Type)
-		w.WriteHeader(a.Status)
-		return a.Stream(w)
-	}
-	if a.Body == nil {
-		w.WriteHeader(a.Status)
-		return nil
-	}
-	body, err := encode(a.Body)
-	if err != nil { // our own types: a bug, and never half an answer
-		w.WriteHeader(http.StatusInternalServerError)
-		return err
-	}
-	h.Set("Content-Type", jsonType)
-	if a.Status >= 400 {
-		h.Set("Content-Type", "application/json")
-	}
-	w.WriteHeader(a.Status)
-	_, err = w.Write(body)
-	return err
-}
-
-// encode is v as JSON, and a line feed.
-func encode(v any) ([]byte, error) {
-	if v, ok := v.(interface{ appendJSON([]byte) []byte }); ok {
-		return append(v.appendJSON(nil), '\n'), nil
-	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(v)
-	return b.Bytes(), err
 }
 
 // printable keeps a client's request id only if it is short and harmless in

@@ -82,7 +82,7 @@ func (s Shape) find(full object, name string) (member, bool) {
 			return lacking(n, v), true
 		}
 	}
-	return member{}, false
+	return unstored(s.kind(), name)
 }
 
 // entity answers one item.
@@ -151,7 +151,11 @@ func (p page) appendJSON(b []byte) []byte {
 // public URL, with all other options (WC-69).
 func (c *Call) nextLink(token string) string {
 	var b strings.Builder
-	b.WriteString(c.Host + c.path + "?")
+	host := c.Host
+	if c.settings.PowerShellLinks && c.powerShell() {
+		host = "https://graph.microsoft.com"
+	}
+	b.WriteString(host + c.path + "?")
 	for _, name := range slices.Sorted(maps.Keys(c.Query)) {
 		if name != "$skiptoken" {
 			b.WriteString(url.QueryEscape(name) + "=" + url.QueryEscape(c.Query.Get(name)) + "&")

@@ -22,10 +22,10 @@ import (
 // description is Graph's own description of one version.
 type description struct {
 	doc   *openapi3.T
-	paths []described
+	paths []documented
 }
 
-type described struct {
+type documented struct {
 	pattern []string
 	item    *openapi3.PathItem
 }
@@ -49,12 +49,12 @@ var graphs = sync.OnceValue(func() map[string]description {
 			if strings.Contains(path, "='{") { // an alternate key: a name and a key for us
 				segments = append(segments, "{key}")
 			}
-			d.paths = append(d.paths, described{segments, item})
+			d.paths = append(d.paths, documented{segments, item})
 		}
-		braces := func(d described) int {
+		braces := func(d documented) int {
 			return len(slices.DeleteFunc(slices.Clone(d.pattern), func(s string) bool { return s[0] != '{' }))
 		}
-		slices.SortFunc(d.paths, func(a, b described) int { // words before keys
+		slices.SortFunc(d.paths, func(a, b documented) int { // words before keys
 			return (braces(a)-braces(b))*1000 + strings.Compare(strings.Join(a.pattern, "/"), strings.Join(b.pattern, "/"))
 		})
 		out[version] = d

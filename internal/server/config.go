@@ -35,6 +35,9 @@ type Config struct {
 	SMTP           string // CARDEA_SMTP: smtp://user:password@host:port; "" sends no mail
 	MailFrom       string // CARDEA_MAIL_FROM
 	LogFormat      string // CARDEA_LOG_FORMAT: text or json
+	APIRate        string // CARDEA_API_RATE: requests a second of each caller of the API; 0 is no limit
+	PowerShellPage string // CARDEA_POWERSHELL_PAGE: page size for Graph PowerShell (WC-85)
+	PowerShellLink string // CARDEA_POWERSHELL_LINKS: no or yes (WC-86)
 	AppsReach      string // CARDEA_APPS_RESPECT_REACH: no or yes (DO-25)
 	MetricsFrom    string // CARDEA_METRICS_FROM: who besides loopback may read /metrics
 	DeviceCode     string // CARDEA_DEVICE_CODE: yes or no: signing in devices without a browser
@@ -70,6 +73,9 @@ var Settings = []Setting{
 	{"CARDEA_SMTP", "smtp://user:password@host:587 for outgoing mail; empty sends none", "", true, func(c *Config) *string { return &c.SMTP }},
 	{"CARDEA_MAIL_FROM", "sender of outgoing mail", "", false, func(c *Config) *string { return &c.MailFrom }},
 	{"CARDEA_METRICS_FROM", "addresses or ranges, comma separated, that may read /metrics besides this machine", "", false, func(c *Config) *string { return &c.MetricsFrom }},
+	{"CARDEA_API_RATE", "requests a second that each caller of the API may send, twice as many at once; 0 is no limit", "600", false, func(c *Config) *string { return &c.APIRate }},
+	{"CARDEA_POWERSHELL_PAGE", "how many objects a list gives Graph PowerShell where it does not say: it cannot follow the link to a next page here", "5000", false, func(c *Config) *string { return &c.PowerShellPage }},
+	{"CARDEA_POWERSHELL_LINKS", "yes: links to a next page name graph.microsoft.com for Graph PowerShell, which moves them back here; a client that only calls itself so would send its token to Microsoft", "no", false, func(c *Config) *string { return &c.PowerShellLink }},
 	{"CARDEA_APPS_RESPECT_REACH", "yes: applications change sign-in methods and accounts only of people whom an Authentication Administrator reaches", "no", false, func(c *Config) *string { return &c.AppsReach }},
 	{"CARDEA_DEVICE_CODE", "yes: people sign in command lines and devices by typing a code at /devicelogin", "yes", false, func(c *Config) *string { return &c.DeviceCode }},
 	{"CARDEA_PASSWORD_GRANT", "yes: applications may ask people for their passwords themselves", "no", false, func(c *Config) *string { return &c.PasswordGrant }},
@@ -104,6 +110,8 @@ type checked struct {
 	metrics []netip.Prefix // who may read /metrics besides loopback
 	deleted time.Duration  // DeletedDays
 	delta   time.Duration  // DeltaDays
+
+	apiRate, powerShellPage int
 }
 
 // Check validates c and names the first setting that is wrong, in words for
@@ -195,6 +203,15 @@ func (c Config) check() (checked, error) {
 			return bad("CARDEA_MAIL_FROM", "mail needs a sender.")
 		}
 	}
+	if k.apiRate, err = number(c.APIRate, 0, 1_000_000); err != nil {
+		return bad("CARDEA_API_RATE", "%v", err)
+	}
+	if k.powerShellPage, err = number(c.PowerShellPage, 0, 100_000); err != nil {
+		return bad("CARDEA_POWERSHELL_PAGE", "%v", err)
+	}
+	if c.PowerShellLink != "" && c.PowerShellLink != "no" && c.PowerShellLink != "yes" {
+		return bad("CARDEA_POWERSHELL_LINKS", "%q is neither yes nor no.", c.PowerShellLink)
+	}
 	if c.AppsReach != "" && c.AppsReach != "no" && c.AppsReach != "yes" {
 		return bad("CARDEA_APPS_RESPECT_REACH", "%q is neither yes nor no.", c.AppsReach)
 	}
@@ -250,6 +267,18 @@ func (k checked) tlsConfig() (*tls.Config, error) {
 		return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
 	}
 	return nil, nil
+}
+
+// number reads a whole number from low to high; "" is 0.
+func number(text string, low, high int) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < low || n > high {
+		return 0, fmt.Errorf("%q is not a number from %d to %d.", text, low, high)
+	}
+	return n, nil
 }
 
 // ranges reads a comma-separated list of addresses and CIDR ranges.

@@ -16,6 +16,7 @@ import (
 	"cardea/internal/scim"
 	"cardea/internal/session"
 	"cardea/internal/signin"
+	"cardea/internal/throttle"
 )
 
 // sessionCookie is the name of the session's cookie, without its prefix.
@@ -31,7 +32,7 @@ func (s *Server) edges() (http.Handler, error) {
 		return nil, err
 	}
 	api := graph.New(graph.Config{DB: s.DB, FirstParty: []string{console.ClientID}, Ring: s.ring, Now: s.now, PublicURL: s.k.PublicURL, Log: s.log, Applications: s.apps, Hasher: s.hasher, Keeper: s.Keeper, SendLink: s.linkSender(),
-		KeepChanges: s.k.delta, AppsRespectReach: s.k.AppsReach == "yes"})
+		KeepChanges: s.k.delta, AppsRespectReach: s.k.AppsReach == "yes", Rate: throttle.NewRate(s.k.apiRate), PowerShellPage: s.k.powerShellPage, PowerShellLinks: s.k.PowerShellLink == "yes"})
 	people := scim.New(scim.Config{DB: s.DB, Ring: s.ring, Applications: s.apps, Keeper: s.Keeper, Now: s.now, PublicURL: s.k.PublicURL, Audience: graph.Audience, Log: s.log, RespectReach: s.k.AppsReach == "yes"})
 	mux := http.NewServeMux()
 	mux.Handle(scim.Path+"/", people)
