@@ -323,7 +323,7 @@ func (k Catalogue) DeletePrincipal(ctx context.Context, q db.Querier, by audit.A
 func dropPrincipal(ctx context.Context, q db.Querier, id string) error {
 	for _, text := range []string{`DELETE FROM app_role_assignments WHERE principal_id = $1`, `DELETE FROM application_owners WHERE object_id = $1 OR owner_id = $1`, `DELETE FROM application_tags WHERE object_id = $1`,
 		`DELETE FROM role_assignments WHERE principal_id = $1`, `DELETE FROM group_owners WHERE owner_id = $1`,
-		`DELETE FROM role_assignments WHERE principal_id = $1`, `DELETE FROM service_principals WHERE id = $1`} {
+		`DELETE FROM service_principals WHERE id = $1`} {
 		if _, err := q.ExecContext(ctx, text, id); err != nil {
 			return err
 		}

@@ -22,8 +22,6 @@ type Principal struct {
 	upn string
 }
 
-const kindService = "servicePrincipal"
-
 // GetPrincipal returns the user (also by user name), the group or the service
 // principal with an id.
 func GetPrincipal(ctx context.Context, q db.Querier, id string) (Principal, error) {
@@ -61,6 +59,11 @@ func UsersByID(ctx context.Context, q db.Querier, ids []string) ([]User, error) 
 // GroupsByID returns those of the ids that are groups, in no order.
 func GroupsByID(ctx context.Context, q db.Querier, ids []string) ([]Group, error) {
 	return byID(ctx, q, `SELECT `+groupColumns+` FROM groups WHERE deleted_at = 0 AND id IN `, ids, func(r *sql.Rows, g *Group) error { return scanGroup(r, g) })
+}
+
+// ServicePrincipalsAmong returns those of the ids that are service principals.
+func ServicePrincipalsAmong(ctx context.Context, q db.Querier, ids []string) ([]string, error) {
+	return byID(ctx, q, `SELECT id FROM service_principals WHERE id IN `, ids, func(r *sql.Rows, id *string) error { return r.Scan(id) })
 }
 
 const idChunk = 250 // ids of one statement

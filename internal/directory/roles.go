@@ -35,6 +35,12 @@ func RolesOf(ctx context.Context, d db.Querier, userID string) ([]string, error)
 	return db.Collect(rows, err, func(r *sql.Rows, id *string) error { return r.Scan(id) })
 }
 
+// AssignedRoles returns the template ids of the roles assigned to a principal
+// itself, not through groups.
+func AssignedRoles(ctx context.Context, d db.Querier, id string) ([]string, error) {
+	return ids(d.QueryContext(ctx, `SELECT role_id FROM role_assignments WHERE principal_id = $1 ORDER BY role_id`, id))
+}
+
 // rolesTable is the built-in roles as a table that $filter can be asked of:
 // WITH roles (id, name, name_key, built_in) AS (…). It holds our own text only.
 var rolesTable = func() string {

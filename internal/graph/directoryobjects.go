@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"cardea/internal/application"
 	"cardea/internal/directory"
 	"cardea/internal/odata"
 	"cardea/internal/problem"
@@ -72,72 +73,72 @@ func idsWithin(name string, ids []string, most int) error {
 // @odata.type; ids of nothing are left out. A name in sel that a type does not
 // have is left out of its objects.
 func (c *Call) objects(ids, sel []string) ([]object, error) {
-	byID := map[string]object{}
-	people, err := directory.UsersByID(c.Context, c.DB, ids)
+	found, err := c.named(ids)
 	if err != nil {
 		return nil, err
 	}
-	for _, u := range people {
-		if err := put(byID, memberUsers, u.ID, u, sel, func(o object) object { return viewUser(c, u, o) }); err != nil {
+	out := make([]object, len(found))
+	for i, r := range found {
+		if out[i], err = r.shape.project(r.full, selectFor(r.shape, r.full, sel)); err != nil {
 			return nil, err
-		}
-	}
-	groups, err := directory.GroupsByID(c.Context, c.DB, ids)
-	if err != nil {
-		return nil, err
-	}
-	for _, g := range groups {
-		if err := put(byID, memberGroups, g.ID, g, sel, nil); err != nil {
-			return nil, err
-		}
-	}
-	var out []object
-	for _, id := range ids {
-		if byID[id] == nil {
-			if err := c.servicePrincipal(byID, id, sel); err != nil {
-				return nil, err
-			}
-		}
-		if r := directory.FindRole(id); r.ID != "" {
-			if err := put(byID, memberRoles, id, asRole(r), sel, nil); err != nil {
-				return nil, err
-			}
-		}
-		if o, ok := byID[id]; ok {
-			out = append(out, o)
 		}
 	}
 	return out, nil
 }
 
-// servicePrincipal puts what owners, members of roles and the like show of an
-// application.
-func (c *Call) servicePrincipal(into map[string]object, id string, sel []string) error {
-	p, err := c.catalogue().GetPrincipal(c.Context, c.DB, id)
-	if problem.KindOf(err) == problem.NotFound {
-		return nil
-	}
-	if err != nil {
+// named is objects before anything is selected.
+func (c *Call) named(ids []string) ([]Related, error) {
+	byID := map[string]Related{}
+	put := func(id string, s Shape, item any, view func(object) object) error {
+		full, err := toObject(item)
+		if err == nil && view != nil {
+			full = view(full)
+		}
+		byID[id] = Related{s, full}
 		return err
 	}
-	shape := principalShape
-	shape.Type = "servicePrincipal"
-	return put(into, shape, id, p, sel, nil)
-}
-
-var memberRoles = Shape{Set: "directoryObjects", Type: "directoryRole"}
-
-func put(into map[string]object, s Shape, id string, item any, sel []string, view func(object) object) error {
-	full, err := toObject(item)
+	people, err := directory.UsersByID(c.Context, c.DB, ids)
+	for i := 0; err == nil && i < len(people); i++ {
+		err = put(people[i].ID, memberUsers, people[i], func(o object) object { return viewUser(c, people[i], o) })
+	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if view != nil {
-		full = view(full)
+	groups, err := directory.GroupsByID(c.Context, c.DB, ids)
+	for i := 0; err == nil && i < len(groups); i++ {
+		err = put(groups[i].ID, memberGroups, groups[i], nil)
 	}
-	into[id], err = s.project(full, selectFor(s, full, sel))
-	return err
+	if err != nil {
+		return nil, err
+	}
+	services, err := directory.ServicePrincipalsAmong(c.Context, c.DB, ids)
+	for i := 0; err == nil && i < len(services); i++ {
+		var p application.ServicePrincipal
+		if p, err = c.catalogue().GetPrincipal(c.Context, c.DB, services[i]); err == nil {
+			err = put(p.ID, memberServices, p, nil)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []Related
+	for _, id := range ids {
+		if r := directory.FindRole(id); r.ID != "" {
+			if err := put(id, memberRoles, asRole(r), nil); err != nil {
+				return nil, err
+			}
+		}
+		if r, ok := byID[id]; ok {
+			out = append(out, r)
+		}
+	}
+	return out, nil
 }
+
+var (
+	memberRoles    = Shape{Set: "directoryObjects", Type: "directoryRole"}
+	memberServices = Shape{Set: "directoryObjects", Type: "servicePrincipal", Nulls: true, Absent: principalShape.Absent}
+)
 
 // mixed answers a page of things of several types in the order of their ids;
 // ids returns up to limit of them behind after.

@@ -52,50 +52,23 @@ func hideBeta(c *Call, o object) object {
 type roleAssignment struct {
 	directory.Assignment
 	Organization string `json:"principalOrganizationId"`
-	Principal    object `json:"principal,omitempty"`      // with $expand
-	Role         object `json:"roleDefinition,omitempty"` // likewise
-}
-
-// asAssignments dresses assignments for sending, with what e expands.
-func (c *Call) asAssignments(e *odata.Expand, list ...directory.Assignment) ([]roleAssignment, error) {
-	out := make([]roleAssignment, len(list))
-	for i, a := range list {
-		out[i] = roleAssignment{Assignment: a, Organization: c.keeper.TenantID}
-	}
-	if e == nil {
-		return out, nil
-	}
-	for i := range out {
-		if e.Name == "roleDefinition" {
-			d, err := toObject(asDefinition(directory.FindRole(out[i].RoleDefinitionID)))
-			if err != nil {
-				return nil, err
-			}
-			if out[i].Role, err = (Shape{}).project(hideBeta(c, d), e.Select); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		found, err := c.objects([]string{out[i].PrincipalID}, e.Select)
-		if err != nil {
-			return nil, err
-		}
-		if len(found) > 0 {
-			out[i].Principal = found[0]
-		}
-	}
-	return out, nil
 }
 
 func (c *Call) asAssignment(a directory.Assignment, err error) (roleAssignment, error) {
-	if err != nil {
-		return roleAssignment{}, err
-	}
-	out, err := c.asAssignments(nil, a)
-	return out[0], err
+	return roleAssignment{a, c.keeper.TenantID}, err
 }
 
-var assignmentPaging = odata.Paging{Default: 100, Max: 999, Expand: []string{"principal", "roleDefinition"}}
+func expandAssignment() map[string]Expansion[roleAssignment] {
+	return map[string]Expansion[roleAssignment]{
+		"principal": {Single: true, List: func(c *Call, a roleAssignment) ([]Related, error) {
+			return c.named([]string{a.PrincipalID})
+		}},
+		"roleDefinition": {Single: true, List: func(c *Call, a roleAssignment) ([]Related, error) {
+			full, err := toObject(asDefinition(directory.FindRole(a.RoleDefinitionID)))
+			return []Related{{Shape{}, hideBeta(c, full)}}, err
+		}},
+	}
+}
 
 // roleManagement is /roleManagement/directory: the same assignments as the
 // members of directoryRoles (DO-17).
@@ -107,13 +80,14 @@ func roleManagement() []resource {
 		definitions,
 		Collection[roleAssignment]{
 			Path: path + "/roleAssignments", Key: "{assignment}", Shape: Shape{Set: "roleManagement/directory/roleAssignments"},
-			Schema: directory.AssignmentSchema, Paging: assignmentPaging, Read: readRoles, Write: writeRoles, FreeCount: true,
+			Schema: directory.AssignmentSchema, Paging: odata.Paging{Default: 100, Max: 999}, Expand: expandAssignment(), Read: readRoles, Write: writeRoles, FreeCount: true,
 			List: func(c *Call, q odata.Query) ([]roleAssignment, error) {
 				found, err := directory.FindAssignments(c.Context, c.DB, q)
-				if err != nil {
-					return nil, err
+				out := make([]roleAssignment, len(found))
+				for i, a := range found {
+					out[i], _ = c.asAssignment(a, nil)
 				}
-				return c.asAssignments(q.Expand, found...)
+				return out, err
 			},
 			Count: func(c *Call, q odata.Query) (int64, error) {
 				return directory.CountFoundAssignments(c.Context, c.DB, q)

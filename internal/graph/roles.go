@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -83,7 +84,15 @@ func roles() []resource {
 			}
 			return shape.entity(c, http.StatusCreated, asRole(r))
 		}},
-		route{Method: "GET", Path: members, Access: readRoles, Run: listHolders},
+		// What the role is assigned to: people, groups, service principals. Members
+		// of such a group hold the role too, and are not listed.
+		many{Path: members, Access: readRoles, IDs: func(c *Call, after string, limit int) ([]string, error) {
+			r, err := c.role()
+			if err != nil {
+				return nil, err
+			}
+			return directory.RolePrincipals(c.Context, c.DB, r.ID, after, limit)
+		}},
 		peopleIn(members+"/user", readRoles, func(c *Call) (directory.Among, error) {
 			r, err := c.role()
 			return directory.Among{Role: r.ID}, err
@@ -111,33 +120,23 @@ func roles() []resource {
 				return directory.UnassignRole(c.Context, q, c.Actor, c.Now, directory.RoleAssignment{UserID: c.Params["member"], RoleID: r.ID})
 			})
 		}},
-		Every[directoryRole]{Path: "/users/{user}/memberOf/directoryRole", Access: readMemberOf, Shape: Shape{Set: "directoryObjects", Type: "directoryRole"}, List: rolesOfUser},
-		Every[directoryRole]{Path: "/users/{user}/transitiveMemberOf/directoryRole", Access: readMemberOf, Shape: Shape{Set: "directoryObjects", Type: "directoryRole"}, List: rolesOfUser},
+		Every[directoryRole]{Path: "/users/{user}/memberOf/directoryRole", Access: readMemberOf, Shape: memberRoles, List: rolesOfUser(directory.AssignedRoles)},
+		Every[directoryRole]{Path: "/users/{user}/transitiveMemberOf/directoryRole", Access: readMemberOf, Shape: memberRoles, List: rolesOfUser(directory.RolesOf)},
 	}
 }
 
-// listHolders lists what a role is assigned to: people, groups, service
-// principals. Members of such groups hold the role too, and are not listed.
-func listHolders(c *Call) (Answer, error) {
-	r, err := c.role()
-	if err != nil {
-		return Answer{}, err
+// rolesOfUser lists the roles that a person holds, as find finds them.
+func rolesOfUser(find func(context.Context, db.Querier, string) ([]string, error)) func(*Call) ([]directoryRole, error) {
+	return func(c *Call) ([]directoryRole, error) {
+		u, err := c.user()
+		if err != nil {
+			return nil, err
+		}
+		ids, err := find(c.Context, c.DB, u.ID)
+		out := make([]directoryRole, len(ids))
+		for i, id := range ids {
+			out[i] = asRole(directory.FindRole(id))
+		}
+		return out, err
 	}
-	return c.mixed(func(after string, limit int) ([]string, error) {
-		return directory.RolePrincipals(c.Context, c.DB, r.ID, after, limit)
-	})
-}
-
-// rolesOfUser lists the roles that a person holds, by whatever way.
-func rolesOfUser(c *Call) ([]directoryRole, error) {
-	u, err := c.user()
-	if err != nil {
-		return nil, err
-	}
-	ids, err := directory.RolesOf(c.Context, c.DB, u.ID)
-	out := make([]directoryRole, len(ids))
-	for i, id := range ids {
-		out[i] = asRole(directory.FindRole(id))
-	}
-	return out, err
 }
