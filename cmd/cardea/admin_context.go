@@ -344,7 +344,7 @@ func whoamiCommand(a *admin) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		roles, err := x.list("/v1.0/me/memberOf/microsoft.graph.directoryRole")
+		roles, err := x.list("/v1.0/me/transitiveMemberOf/microsoft.graph.directoryRole")
 		if err != nil {
 			return err
 		}
