@@ -365,7 +365,7 @@ func warned(c Checked, code string) bool {
 // TestUsualPlaces: the guard judges administrators where they usually sign in.
 func TestUsualPlaces(t *testing.T) {
 	each(t, func(h *house) {
-		l, err := h.k.CreateLocation(h.Context(), h.edit(`{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"Home","isTrusted":true,"ipRanges":[{"cidrAddress":"198.51.100.0/24"}]}`))
+		l, _, err := h.k.CreateLocation(h.Context(), h.edit(`{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"Home","isTrusted":true,"ipRanges":[{"cidrAddress":"198.51.100.0/24"}]}`))
 		h.must(err)
 		h.write(func(q db.Querier) error {
 			return audit.WriteSignIn(h.Context(), q, audit.SignIn{ID: db.NewID(h.at), CreatedDateTime: h.at, UserID: h.grace.ID, IPAddress: "198.51.100.7", ClientAppUsed: "Browser",
@@ -383,13 +383,27 @@ func TestUsualPlaces(t *testing.T) {
 		code(t, err, problem.Invalid, "wouldLockOutAdministrators")
 		_, _, err = h.k.CreatePolicy(h.Context(), h.edit(policyBody("No Windows", "enabled", `"conditions":{"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]},"platforms":{"includePlatforms":["windows"]}},`+block)))
 		code(t, err, problem.Invalid, "wouldLockOutAdministrators")
+		// A new trusted location may be where a policy blocks.
+		h.policy("Not from trusted places", "enabled", `"conditions":{"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]},"locations":{"includeLocations":["AllTrusted"],"excludeLocations":["`+l.ID+`"]}},`+block)
+		_, _, err = h.k.UpdateLocation(h.Context(), l.ID, h.edit(`{"isTrusted":false}`))
+		h.must(err)
+		if _, c, err := h.k.CreateLocation(h.Context(), h.edit(`{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"Elsewhere","isTrusted":true,"ipRanges":[{"cidrAddress":"192.0.2.0/24"}]}`)); err != nil || c.Guard.Verdict != GuardPassed {
+			t.Errorf("%+v %v", c, err)
+		}
+		other, _, err := h.k.CreateLocation(h.Context(), h.edit(`{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"Home again","ipRanges":[{"cidrAddress":"198.51.100.0/29"}]}`))
+		h.must(err)
+		h.policy("Not from other trusted places", "enabled", `"conditions":{"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]},"locations":{"includeLocations":["AllTrusted"]}},`+block)
+		_, _, err = h.k.UpdateLocation(h.Context(), other.ID, h.edit(`{"isTrusted":true}`))
+		code(t, err, problem.Invalid, "wouldLockOutAdministrators")
+		_, _, err = h.k.CreateLocation(h.Context(), h.edit(`{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"Home","isTrusted":true,"ipRanges":[{"cidrAddress":"198.51.100.0/24"}]}`))
+		code(t, err, problem.Invalid, "wouldLockOutAdministrators")
 		h.policy("No Linux", "enabled", `"conditions":{"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]},"platforms":{"includePlatforms":["linux"]}},`+block)
 	})
 }
 
 func TestLocationLife(t *testing.T) {
 	each(t, func(h *house) {
-		l, err := h.k.CreateLocation(h.Context(), h.edit(`{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"Alps","countriesAndRegions":["CH"]}`))
+		l, _, err := h.k.CreateLocation(h.Context(), h.edit(`{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"Alps","countriesAndRegions":["CH"]}`))
 		h.must(err)
 		p := h.policy("P", "enabled", `"conditions":{"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]},"locations":{"includeLocations":["`+l.ID+`"]}},`+mfa)
 		code(t, h.k.DeleteLocation(h.Context(), l.ID, h.edit("")), problem.Invalid, "stillReferenced") // CA-82
@@ -404,7 +418,7 @@ func TestLocationLife(t *testing.T) {
 		if back.Version != 4 || back.Countries[0] != "CH" || back.DeletedDateTime != nil {
 			t.Errorf("%+v", back)
 		}
-		trusted, err := h.k.CreateLocation(h.Context(), h.edit(`{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"T","isTrusted":true,"ipRanges":[{"cidrAddress":"192.0.2.0/24"}]}`))
+		trusted, _, err := h.k.CreateLocation(h.Context(), h.edit(`{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"T","isTrusted":true,"ipRanges":[{"cidrAddress":"192.0.2.0/24"}]}`))
 		h.must(err)
 		code(t, h.k.DeleteLocation(h.Context(), trusted.ID, h.edit("")), problem.Invalid, "trustedLocation") // CA-81
 		list, err := h.k.FindLocations(h.Context(), h.d, query(h, LocationSchema, LocationPaging, "$filter=displayName eq 't'"), Among{})

@@ -74,7 +74,7 @@ func (p *pass) asks() (list []ask, wall int) {
 			}
 		}
 		if p.overdue(c) && !slices.ContainsFunc(open, func(a ask) bool { return a.rank == rankStrength }) {
-			open = append(open, ask{policy: c, outcome: ChallengeRequired})
+			open = append(open, ask{policy: c, outcome: ChallengeRequired, rank: rankStrength})
 		}
 		for _, a := range open {
 			if a.outcome >= CannotSatisfy {
