@@ -1,6 +1,6 @@
 // Package sweep deletes what has expired: spent challenges, codes, sessions,
 // refresh families, links, counters of guesses, old log rows, and people,
-// groups and applications whose time among the deleted items is over. Nothing here is
+// groups, applications and policies whose time among the deleted items is over. Nothing here is
 // needed for correctness: expired rows are refused wherever they are read.
 package sweep
 
@@ -11,6 +11,7 @@ import (
 
 	"cardea/internal/application"
 	"cardea/internal/audit"
+	"cardea/internal/condaccess"
 	"cardea/internal/db"
 	"cardea/internal/directory"
 	"cardea/internal/jose"
@@ -90,6 +91,8 @@ func Once(ctx context.Context, d *db.DB, keep Retention, now time.Time) (int64, 
 			return directory.PurgeOld(ctx, q, now, now.Add(-keep.Deleted), most)
 		}}, part{batch / 10, func(q db.Querier, most int) (int64, error) {
 			return application.PurgeOld(ctx, q, now, now.Add(-keep.Deleted), most)
+		}}, part{batch / 10, func(q db.Querier, most int) (int64, error) {
+			return condaccess.PurgeOld(ctx, q, now, now.Add(-keep.Deleted), most)
 		}})
 	}
 	if keep.Changes > 0 { // an hour longer, so that a token never outlives what it needs

@@ -87,3 +87,32 @@ func TestDeletedItemsAndChangesEnd(t *testing.T) {
 		}
 	})
 }
+
+// TestDeletedPoliciesEnd: Conditional Access keeps what is deleted for 30 days
+// (CA-19).
+func TestDeletedPoliciesEnd(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx, now := t.Context(), time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+		err := d.Write(ctx, func(q db.Querier) error {
+			for id, deleted := range map[string]int64{"old": now.AddDate(0, 0, -31).UnixMilli(), "young": now.AddDate(0, 0, -29).UnixMilli(), "alive": 0} {
+				if _, err := q.ExecContext(ctx, `INSERT INTO ca_objects (id, sort, display_key, document, created_at, deleted_at) VALUES ($1, 'policy', 'p', '{}', 0, $2)`, id, deleted); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Once(ctx, d, Default, now); err != nil {
+			t.Fatal(err)
+		}
+		var left string
+		if err := d.QueryRowContext(ctx, `SELECT string_agg(id, ',') FROM (SELECT id FROM ca_objects ORDER BY id) kept`).Scan(&left); err != nil {
+			t.Fatal(err)
+		}
+		if left != "alive,young" {
+			t.Errorf("left: %s", left)
+		}
+	})
+}
