@@ -236,6 +236,7 @@ func explainAdmin(w io.Writer, err error) (int, bool) {
 		why = "no answer in time"
 		next = "is the server up? Try again, or give it more time with --timeout"
 	case errors.Is(err, context.Canceled):
+		why = "interrupted"
 		code, next = exitInterrupt, "run the same command again"
 	case isLost:
 		for inner := lost; inner != nil; inner, _ = errors.AsType[*url.Error](inner.Err) {

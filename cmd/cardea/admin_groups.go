@@ -90,7 +90,7 @@ func groupCommand(a *admin) *cobra.Command {
 		_, err = x.send("DELETE", "/v1.0/groups/"+text(g, "id"), nil)
 		return err
 	})
-	return noun("group", "Groups", list, get, create, update, members, del, restore)
+	return noun("group", "Groups", list, get, create, update, members, del, restore, groupImport(a))
 }
 
 // byRule makes the body of a group one whose members a rule finds.

@@ -77,6 +77,9 @@ func TestManual(t *testing.T) {
 				t.Errorf("%s does not have --%s", pageName(c), f.Name)
 			}
 		})
+		if i := strings.IndexFunc(page, func(r rune) bool { return r > '~' }); i >= 0 {
+			t.Errorf("%s has a letter that old programs do not read: %q", pageName(c), page[i:i+4])
+		}
 		for line := range strings.SplitSeq(page, "\n") {
 			macro, _, _ := strings.Cut(line, " ")
 			if strings.HasPrefix(line, "'") || strings.HasPrefix(line, ".") && !strings.Contains(" .TH .SH .B .PP .TP .nf .fi .BR ", " "+macro+" ") {
