@@ -11,6 +11,7 @@ import (
 	"cardea/internal/db"
 	"cardea/internal/db/dbtest"
 	"cardea/internal/password"
+	"cardea/internal/problem"
 	"cardea/internal/session"
 	"cardea/internal/throttle"
 )
@@ -149,5 +150,48 @@ func TestGuestsAndRecovery_PK179_PK180(t *testing.T) {
 			t.Errorf("PK-180: %v", log)
 		}
 		w.now = w.now.Add(time.Second)
+	})
+}
+
+// TestForceChange: forceChangePasswordNextSignIn comes with a password, at the
+// creation or later, or alone; a password without it is an ordinary one.
+func TestForceChange(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.do(204, "PATCH", "/v1.0"+configsPath+"/password", "policyadmin", `{"state": "enabled"}`)
+		id, _ := w.do(201, "POST", "/v1.0/users", "useradmin", `{"displayName": "New", "mailNickname": "new", "accountEnabled": true, "userPrincipalName": "new@contoso.test",
+			"passwordProfile": {"forceChangePasswordNextSignIn": true, "password": "lantern harbour violet"}}`)["id"].(string)
+		due := func(what string, want bool) {
+			t.Helper()
+			w.now = w.now.Add(time.Minute)
+			err := w.enter("new", "lantern harbour violet")
+			if got := problem.CodeOf(err) == "passwordMustChange"; got != want || !want && err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		due("POST", true)
+		user := "/v1.0/users/" + id
+		for _, c := range []struct {
+			profile string
+			want    bool
+		}{
+			{`{"forceChangePasswordNextSignIn": false}`, false},
+			{`{"forceChangePasswordNextSignInWithMfa": true}`, true},
+			{`{"forceChangePasswordNextSignIn": false, "forceChangePasswordNextSignInWithMfa": false}`, false},
+			{`{"forceChangePasswordNextSignIn": true}`, true},
+			{`{"password": "lantern harbour violet"}`, false},
+			{`{"password": "lantern harbour violet", "forceChangePasswordNextSignIn": true}`, true},
+			{`{"password": "lantern harbour violet", "forceChangePasswordNextSignIn": false}`, false},
+			{`{}`, false}, {`null`, false},
+		} {
+			w.do(204, "PATCH", user, "authadmin", `{"passwordProfile": `+c.profile+`}`)
+			due("PATCH "+c.profile, c.want)
+		}
+		w.do(400, "PATCH", user, "authadmin", `{"passwordProfile": {"forceChangePasswordNextSignIn": "yes"}}`)
+		w.do(403, "PATCH", "/v1.0/users/"+w.ids["admin"], "authadmin", `{"passwordProfile": {"forceChangePasswordNextSignIn": true}}`)
+		w.do(403, "PATCH", user, "reader", `{"passwordProfile": {"forceChangePasswordNextSignIn": true}}`)
+		if got, ok := w.do(200, "GET", user+"?$select=passwordProfile", "reader", "")["passwordProfile"]; !ok || got != nil { // DO-2
+			t.Errorf("passwordProfile is %v", got)
+		}
 	})
 }

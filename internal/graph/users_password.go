@@ -7,20 +7,32 @@ import (
 	"cardea/internal/problem"
 )
 
-// passwordBody is the write-only member passwordProfile (DO-2).
-type passwordBody struct {
-	PasswordProfile *struct {
-		Password string `json:"password"`
-	} `json:"passwordProfile"`
+// passwordProfile is the write-only member of that name (DO-2). A password that
+// has to be changed opens no session before it is.
+type passwordProfile struct {
+	Password string `json:"password"`
+	Force    *bool  `json:"forceChangePasswordNextSignIn"`
+	ForceMFA *bool  `json:"forceChangePasswordNextSignInWithMfa"` // means the same here
 }
 
-// givenPassword is the password in the body, "" if there is none.
-func (c *Call) givenPassword() (string, error) {
-	var b passwordBody
-	if err := c.decode(&b); err != nil || b.PasswordProfile == nil {
-		return "", err
+// must is what the profile says of changing the password; nil if nothing.
+func (p passwordProfile) must() *bool {
+	if p.Force == nil || p.ForceMFA != nil && *p.ForceMFA {
+		return p.ForceMFA
 	}
-	return b.PasswordProfile.Password, nil
+	return p.Force
+}
+
+// givenPassword reads the passwordProfile of the body; the zero value if there
+// is none.
+func (c *Call) givenPassword() (p passwordProfile, err error) {
+	var body struct {
+		PasswordProfile *passwordProfile `json:"passwordProfile"`
+	}
+	if err := c.decode(&body); err != nil || body.PasswordProfile == nil {
+		return p, err
+	}
+	return *body.PasswordProfile, nil
 }
 
 // firstPassword prepares the password of a person who is about to be created.
@@ -29,8 +41,8 @@ func (c *Call) givenPassword() (string, error) {
 // transaction of the creation.
 func (c *Call) firstPassword(u directory.User) (store func(db.Querier, directory.User) error, ignored bool, err error) {
 	none := func(db.Querier, directory.User) error { return nil }
-	text, err := c.givenPassword()
-	if err != nil || text == "" {
+	given, err := c.givenPassword()
+	if err != nil || given.Password == "" {
 		return none, false, err
 	}
 	policy, err := directory.GetMethodPolicy(c.Context, c.DB, directory.MethodPassword)
@@ -40,20 +52,25 @@ func (c *Call) firstPassword(u directory.User) (store func(db.Querier, directory
 	if !policy.Applies(nil, "") { // nobody yet: only what holds for everybody counts
 		return none, true, nil
 	}
-	hash, err := password.Prepare(c.Context, c.DB, c.hasher, u, text)
+	hash, err := password.Prepare(c.Context, c.DB, c.hasher, u, given.Password)
 	if err != nil {
 		return none, false, err
 	}
 	return func(q db.Querier, u directory.User) error {
-		return password.Store(c.Context, q, c.Actor, c.Now, u, hash)
+		if err := password.Store(c.Context, q, c.Actor, c.Now, u, hash); err != nil {
+			return err
+		}
+		must := given.must()
+		return password.MustChange(c.Context, q, c.Actor, c.Now, password.Expiry{UserID: u.ID, Must: must != nil && *must})
 	}, false, nil
 }
 
-// resetPassword sets the password that a PATCH brings, for somebody else.
-// Their sessions end.
+// resetPassword sets the password that a PATCH brings, for somebody else, whose
+// sessions end; or says only that the one they have must be changed.
 func (c *Call) resetPassword() error {
-	text, err := c.givenPassword()
-	if err != nil || text == "" {
+	given, err := c.givenPassword()
+	must := given.must()
+	if err != nil || given.Password == "" && must == nil {
 		return err
 	}
 	if c.Self {
@@ -68,5 +85,10 @@ func (c *Call) resetPassword() error {
 	}
 	c.Header = c.Header.Clone()
 	c.Header.Del("If-Match") // was met; ending the sessions makes a new version
-	return password.Set(c.Context, c.DB, c.hasher, c.Actor, password.Change{UserID: u.ID, New: text, At: c.Now})
+	if given.Password == "" {
+		return c.write(func(q db.Querier) error {
+			return password.MustChange(c.Context, q, c.Actor, c.Now, password.Expiry{UserID: u.ID, Must: *must})
+		})
+	}
+	return password.Set(c.Context, c.DB, c.hasher, c.Actor, password.Change{UserID: u.ID, New: given.Password, At: c.Now, Must: must != nil && *must})
 }

@@ -87,6 +87,7 @@ var meanings = map[string]meaning{
 	"presentedTokenOfApp":      {"invalid_grant", 7000114},
 	"ngcMfaRequired":           {"interaction_required", 50076},
 	"signInFailed":             {"invalid_grant", 50126},
+	"passwordMustChange":       {"invalid_grant", 50055},
 	"tokenBroken":              {"invalid_token", 50027},
 	"tokenExpired":             {"invalid_token", 50133},
 }

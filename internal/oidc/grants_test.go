@@ -260,6 +260,14 @@ func TestPasswordGrantWC40(t *testing.T) {
 		}
 		w.fails("from a page", w.token(url.Values{"grant_type": {"password"}, "client_id": {app.AppID}, "username": {"ada"}, "password": {"four plain words here"}, "scope": {"User.Read"}},
 			func(r *http.Request) { r.Header.Set("Origin", "https://wiki.example.com") }), 400, "invalid_request", 9002326)
+		must := func(yes bool) {
+			w.write(func(q db.Querier) error {
+				return password.MustChange(t.Context(), q, actor, w.time(), password.Expiry{UserID: w.user.ID, Must: yes})
+			})
+		}
+		must(true)
+		w.fails("a password that has to be changed", w.typed(app), 400, "invalid_grant", 50055)
+		must(false)
 		w.passwords("disabled")
 		w.fails("the policy gives no passwords", w.typed(app), 400, "invalid_grant", 50126)
 		w.passwords("enabled")

@@ -51,6 +51,9 @@ func (p *Provider) byPassword(r *request, app *application.Application, c sessio
 	if problem.CodeOf(err) == "signInFailed" {
 		return answer{}, problem.New(problem.Invalid, "signInFailed", "The user name or the password is not right, or this person signs in another way.")
 	}
+	if problem.CodeOf(err) == "passwordMustChange" {
+		return answer{}, problem.New(problem.Invalid, "passwordMustChange", "This password has to be changed first. The person signs in at the sign-in page in a browser, which asks for a new one.")
+	}
 	if err != nil {
 		return answer{}, err
 	}

@@ -56,6 +56,8 @@ func samples() []sample {
 		{"other-proved", OtherWays{Ways: []string{"code", "password"}}},
 		{"entry-pass", Entry{Way: "pass", Username: "ada@contoso.com"}},
 		{"entry-code", Entry{Way: "code", Username: "ada@contoso.com", Second: true, Problem: "codeInvalid"}},
+		{"newpassword", NewPassword{Username: "ada@contoso.com", Proof: "p", MinLength: 12}},
+		{"newpassword-short", NewPassword{Username: "ada@contoso.com", App: "Payroll", Proof: "p", MinLength: 12, Problem: "passwordTooShort"}},
 		{"entry-password", Entry{Way: "password", Problem: "signInFailed"}},
 		{"create-account", limited}, {"create-prompt", prompt2}, {"create-prompt-last", prompt0}, {"create-prompt-one", create("prompt", 1)},
 		{"create-prompt-free", create("prompt", -1)},

@@ -57,12 +57,19 @@ type Entry struct {
 	Way                 string // "pass", "code" or "password"
 	Problem             string
 	Second              bool // a second proof; the name is fixed
-	Change              bool // a password that must be changed
 }
 
 // Action is where the form goes.
 func (v Entry) Action() string {
 	return map[string]string{"pass": "/signin/temporary-access-pass", "code": "/signin/app-code", "password": "/signin/password"}[v.Way]
+}
+
+// NewPassword asks for a password in place of one that has to be changed.
+type NewPassword struct {
+	Flow, App, Username string
+	Proof               string // sealed: who proved the old one
+	Problem             string
+	MinLength           int
 }
 
 // Create walks through making a passkey: value, dialog, name, try. The same
@@ -165,6 +172,7 @@ type DeviceDone struct {
 func (SignIn) name() string        { return "signin" }
 func (OtherWays) name() string     { return "other" }
 func (Entry) name() string         { return "entry" }
+func (NewPassword) name() string   { return "newpassword" }
 func (Create) name() string        { return "create" }
 func (Blocked) name() string       { return "blocked" }
 func (CannotSignIn) name() string  { return "help" }

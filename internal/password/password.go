@@ -5,7 +5,8 @@
 //
 // The life of a password. Set checks it (Check), hashes it with argon2id and
 // stores it; an old one is replaced, and other sessions that it opened end.
-// SignIn compares. Remove forgets it.
+// SignIn compares. Remove forgets it. One that an administrator gave out may have
+// to be changed first: then SignIn opens no session, and Renew does.
 //
 // What it promises: an unknown name costs as much as a known one and hears the
 // same; no password is ever logged. What it does not do: passwords do not
@@ -34,6 +35,7 @@ type Change struct {
 	Current string          // asked of the person, not of an administrator, if there is one already
 	Session session.Session // that asks, if the person does: it goes on
 	At      time.Time
+	Must    bool // it has to be changed at the next sign-in: see MustChange
 }
 
 // Set stores a new password. The person proves the current one (if it is
@@ -90,6 +92,9 @@ func Set(ctx context.Context, d *db.DB, h *throttle.Hasher, a audit.Actor, c Cha
 		if a.UserID == u.ID {
 			return session.EndProved(ctx, q, c.At, session.Proved{UserID: u.ID, Method: session.MethodPassword, Except: c.Session.ID})
 		}
+		if err := MustChange(ctx, q, a, c.At, Expiry{u.ID, c.Must}); err != nil {
+			return err
+		}
 		return session.EndAll(ctx, q, a, c.At, u.ID)
 	})
 }
@@ -121,7 +126,7 @@ func Store(ctx context.Context, q db.Querier, a audit.Actor, now time.Time, u di
 		verb = "updated"
 	}
 	if _, err := q.ExecContext(ctx, `INSERT INTO passwords (user_id, hash, changed_at) VALUES ($1, $2, $3)
-		ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at`, u.ID, string(hash), now.UnixMilli()); err != nil {
+		ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at, must_change = FALSE`, u.ID, string(hash), now.UnixMilli()); err != nil {
 		return err
 	}
 	return session.LogMethod(ctx, q, a, now, session.MethodEvent{User: u, Verb: verb, What: "password"})
@@ -170,10 +175,14 @@ func HasUsable(ctx context.Context, q db.Querier, userID string) (bool, error) {
 type stored struct {
 	hash    string
 	changed int64 // Unix milliseconds; hashing the same password anew leaves it
+	must    bool  // it has to be changed before it opens a session
 }
 
 func read(ctx context.Context, q db.Querier, userID string) (p stored, err error) {
-	err = q.QueryRowContext(ctx, `SELECT coalesce(max(hash), ''), coalesce(max(changed_at), 0) FROM passwords WHERE user_id = $1`, userID).Scan(&p.hash, &p.changed)
+	var must int
+	err = q.QueryRowContext(ctx, `SELECT coalesce(max(hash), ''), coalesce(max(changed_at), 0), coalesce(max(CASE WHEN must_change THEN 1 ELSE 0 END), 0) FROM passwords WHERE user_id = $1`,
+		userID).Scan(&p.hash, &p.changed, &must)
+	p.must = must == 1
 	return p, err
 }
 

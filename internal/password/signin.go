@@ -22,7 +22,8 @@ func refused() *problem.Error {
 
 // SignIn opens a single-factor session. Unknown and disabled people, wrong
 // passwords and people whom the policy gives no password are all signInFailed
-// and cost one hash. Too many tries are TooMany.
+// and cost one hash. Too many tries are TooMany. A right password that has to be
+// changed first is *Due.
 func SignIn(ctx context.Context, d *db.DB, h *throttle.Hasher, c session.Claim) (session.SignedIn, error) {
 	row, name := c.Situation.Row(c.At), session.CleanName(c.UserName)
 	row.UserPrincipalName = name
@@ -37,6 +38,9 @@ func SignIn(ctx context.Context, d *db.DB, h *throttle.Hasher, c session.Claim) 
 		session.Of(&row, u)
 	}
 	var in session.SignedIn
+	if fail == nil && p.must {
+		return in, due(ctx, d, row, u, p)
+	}
 	if fail == nil {
 		fresh := ""
 		if h.Outdated(p.hash) {
@@ -71,7 +75,7 @@ func enter(ctx context.Context, q db.Querier, row audit.SignIn, u directory.User
 	if err != nil {
 		return session.SignedIn{}, err
 	}
-	if now.hash == "" || now.changed != p.changed {
+	if now.hash == "" || now.changed != p.changed || now.must {
 		return session.SignedIn{}, refused()
 	}
 	if p.fresh != "" {

@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -85,11 +86,20 @@ func (e *Edge) enter(r *http.Request, view page.Entry, prove func(context.Contex
 		return page.Answer{}, err
 	}
 	in, err := prove(r.Context(), c)
+	if due, ok := errors.AsType[*password.Due](err); ok {
+		return e.askNewPassword(v, c.UserName, due.Renewal)
+	}
 	if err != nil {
 		return again(v, view, err)
 	}
+	return e.entered(v, in)
+}
+
+// entered goes on with a new session.
+func (e *Edge) entered(v *visit, in session.SignedIn) (page.Answer, error) {
 	to := v.to("/signin/prompt")
 	if in.Session.MFAAt.IsZero() {
+		var err error
 		if to, err = e.second(v, in.User.ID); err != nil {
 			return page.Answer{}, err
 		}

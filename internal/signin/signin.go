@@ -94,6 +94,8 @@ func (e *Edge) Mount(mux *http.ServeMux) {
 		"POST /signin/temporary-access-pass": e.pass,
 		"GET /signin/password":               e.entry("password"),
 		"POST /signin/password":              e.password,
+		"GET /signin/new-password":           e.lostNewPassword,
+		"POST /signin/new-password":          e.newPassword,
 		"GET /signin/app-code":               e.askCode,
 		"POST /signin/app-code":              e.code,
 		"GET /signin/prompt":                 e.prompt,
