@@ -16,14 +16,15 @@ import (
 // Who may see and bring back what: each type of item asks for its own
 // permissions, and a call of any item for those of some type.
 var (
-	readDeletedUsers        = Access{Scopes: readUsers.Scopes, Apps: readUsers.Apps, Roles: []string{directory.UserAdministrator, directory.GroupsAdministrator, directory.GlobalReader}}
-	readDeletedGroups       = Access{Scopes: readGroups.Scopes, Apps: readGroups.Apps, Roles: readDeletedUsers.Roles}
+	readDeletedUsers        = Access{Scopes: readUsers.Scopes, Apps: readUsers.Apps, Roles: append([]string{directory.UserAdministrator, directory.GroupsAdministrator, directory.GlobalReader}, restorers...)}
+	readDeletedGroups       = Access{Scopes: readGroups.Scopes, Apps: readGroups.Apps, Roles: []string{directory.UserAdministrator, directory.GroupsAdministrator, directory.GlobalReader}}
 	readDeletedApplications = Access{Scopes: readApplications.Scopes, Roles: append([]string{directory.GlobalReader}, writeApplications.Roles...)}
 
 	readDeleted = Access{Scopes: []string{"User.Read.All", "Group.Read.All", "User.ReadWrite.All", "Group.ReadWrite.All", "Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"},
 		Roles: append(slices.Clone(readDeletedUsers.Roles), writeApplications.Roles...)}
 	writeDeleted = Access{Scopes: []string{"User.ReadWrite.All", "Group.ReadWrite.All", "Application.ReadWrite.All", "Directory.ReadWrite.All"},
-		Roles: append([]string{directory.UserAdministrator, directory.GroupsAdministrator}, writeApplications.Roles...)}
+		Roles: slices.Concat([]string{directory.UserAdministrator, directory.GroupsAdministrator}, writeApplications.Roles, restorers)}
+	restorers = []string{directory.AuthenticationAdministrator, directory.PrivilegedAuthenticationAdministrator} // of people (directory-and-odata §4.2)
 
 	deletedUsers        = Shape{Set: "directoryObjects", Type: "user", Nulls: true, Default: append(slices.Clone(userShape.Default), "deletedDateTime"), Absent: userShape.Absent}
 	deletedGroups       = memberGroups

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"cardea/internal/application"
 	"cardea/internal/audit"
 	"cardea/internal/db"
 	"cardea/internal/db/dbtest"
@@ -80,6 +81,33 @@ func TestTasks(t *testing.T) {
 			return call{"PATCH", people + somebody(w), fmt.Sprintf(`{"userPrincipalName": "renamed%d@contoso.test", "accountEnabled": false}`, n)}
 		}},
 		{"deletion of a reachable user", 204, accounts, "", func(w *world) call { return call{"DELETE", people + somebody(w), ""} }},
+		{"restoring a reachable user", 200, accounts, "", func(w *world) call {
+			id := somebody(w)
+			w.do(204, "DELETE", people+id, "admin", "")
+			return call{"POST", "/v1.0/directory/deletedItems/" + id + "/restore", ""}
+		}},
+		{"restoring a group", 200, []string{directory.UserAdministrator, directory.GroupsAdministrator}, directory.GroupsAdministrator, func(w *world) call {
+			id := w.do(201, "POST", "/v1.0/groups", "admin", `{"displayName": "Old"}`)["id"].(string)
+			w.do(204, "DELETE", "/v1.0/groups/"+id, "admin", "")
+			return call{"POST", "/v1.0/directory/deletedItems/" + id + "/restore", ""}
+		}},
+		{"restoring an application", 200, []string{directory.ApplicationAdministrator, directory.CloudApplicationAdministrator}, directory.UserAdministrator, func(w *world) call {
+			id := w.do(201, "POST", "/v1.0/applications", "admin", `{"displayName": "Old"}`)["id"].(string)
+			w.do(204, "DELETE", "/v1.0/applications/"+id, "admin", "")
+			return call{"POST", "/v1.0/directory/deletedItems/" + id + "/restore", ""}
+		}},
+		{"members of a group", 204, []string{directory.GroupsAdministrator, directory.UserAdministrator}, "", func(w *world) call {
+			id := w.do(201, "POST", "/v1.0/groups", "admin", `{"displayName": "Crew"}`)["id"].(string)
+			return call{"POST", "/v1.0/groups/" + id + "/members/$ref", ref(w.ids["ada"])}
+		}},
+		{"a service principal", 201, []string{directory.ApplicationAdministrator, directory.CloudApplicationAdministrator}, "", func(w *world) call {
+			return call{"POST", "/v1.0/servicePrincipals", `{"appId": "` + w.do(201, "POST", "/v1.0/applications", "admin", `{"displayName": "Wiki"}`)["appId"].(string) + `"}`}
+		}},
+		{"a permission of Graph for an application", 201, []string{directory.PrivilegedRoleAdministrator}, directory.ApplicationAdministrator, func(w *world) call {
+			app := w.do(201, "POST", "/v1.0/applications", "admin", `{"displayName": "Job"}`)
+			sp := w.do(201, "POST", "/v1.0/servicePrincipals", "admin", `{"appId": "`+app["appId"].(string)+`"}`)["id"].(string)
+			return call{"POST", "/v1.0/servicePrincipals/" + sp + "/appRoleAssignments", `{"principalId": "` + sp + `", "resourceId": "` + application.GraphPrincipalID + `", "appRoleId": "` + application.PermissionID("User.Read.All", false) + `"}`}
+		}},
 		{"a new group", 201, []string{directory.GroupsAdministrator, directory.UserAdministrator}, "", func(*world) call {
 			return call{"POST", "/v1.0/groups", `{"displayName": "New", "mailEnabled": false, "mailNickname": "new", "securityEnabled": true}`}
 		}},
