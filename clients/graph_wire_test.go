@@ -2,7 +2,9 @@ package clients_test
 
 import (
 	"net/http"
+	"strconv"
 	"testing"
+	"time"
 
 	abstractions "github.com/microsoft/kiota-abstractions-go"
 	core "github.com/microsoftgraph/msgraph-sdk-go-core"
@@ -11,6 +13,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 
 	"cardea/internal/application"
+	"cardea/internal/server"
 )
 
 // TestGraphBatchWC88 sends several requests in one, as the SDK's core does.
@@ -116,6 +119,7 @@ type watched struct {
 	http.RoundTripper
 	seen  map[int]int
 	plain []string // bodies that were not compressed
+	on    func(*http.Response)
 }
 
 func (w *watched) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -125,6 +129,9 @@ func (w *watched) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := w.RoundTripper.RoundTrip(r)
 	if err == nil {
 		w.seen[res.StatusCode]++
+		if w.on != nil {
+			w.on(res)
+		}
 	}
 	return res, err
 }
@@ -144,5 +151,25 @@ func TestGraphGzipWC12(t *testing.T) {
 	}
 	if len(w.plain) > 0 || w.seen[http.StatusCreated] != 1 || w.seen[http.StatusUnsupportedMediaType] != 0 {
 		t.Errorf("plain: %q, answers: %v", w.plain, w.seen)
+	}
+}
+
+// TestGraphRetriesWC81: who asks too fast gets 429 with Retry-After, and the SDK
+// waits as long and asks again. The server's clock moves only by what it said.
+func TestGraphRetriesWC81(t *testing.T) {
+	s := open(t, func(c *server.Config) { c.APIRate = "1" })
+	job := s.app(application.Application{DisplayName: "SDK", Cardea: application.Extra{Permissions: []string{application.All}}})
+	w := &watched{RoundTripper: s.Client.Transport, seen: map[int]int{}, on: func(res *http.Response) {
+		if after, err := strconv.Atoi(res.Header.Get("Retry-After")); res.StatusCode == http.StatusTooManyRequests && err == nil && after > 0 {
+			s.forward(time.Duration(after) * time.Second)
+		}
+	}}
+	g := s.graph(s.secretCredential(job.AppID, s.secret(job)), defaultScope, w)
+	s.stop()
+	for range 3 { // two at once, then one a second
+		must[usersPage](s)(g.users().Get(t.Context(), nil))
+	}
+	if w.seen[http.StatusTooManyRequests] != 1 || w.seen[http.StatusOK] != 3 {
+		t.Errorf("answers: %v", w.seen)
 	}
 }

@@ -42,10 +42,20 @@ type site struct {
 	Client *http.Client // trusts the certificate of the site
 	pool   *x509.CertPool
 	ahead  atomic.Int64 // nanoseconds that the site's clock is ahead
+	stands atomic.Int64 // when its clock stopped, in Unix nanoseconds; 0 while it runs
 }
 
 // now is the site's clock.
-func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+func (s *site) now() time.Time {
+	t := time.Now()
+	if at := s.stands.Load(); at != 0 {
+		t = time.Unix(0, at)
+	}
+	return t.Add(time.Duration(s.ahead.Load()))
+}
+
+// stop stops it: from now on only forward moves it.
+func (s *site) stop() { s.stands.Store(time.Now().UnixNano()) }
 
 // forward moves it. The server looks for changed applications once a second,
 // and tokens of the second in which a person was signed out are void.
