@@ -45,17 +45,16 @@ func welcomeAll(ctx context.Context, q db.Querier, all []*newcomer) error {
 	return err
 }
 
-// welcomeEach stores all in their order, and returns what went wrong with each:
-// at once if nothing does, else each for itself.
+// welcomeEach stores all in their order and returns what went wrong with each. If
+// somebody cannot be stored it tries the halves, so that one bad row of twenty
+// costs a few commits and not twenty.
 func welcomeEach(ctx context.Context, d *db.DB, all []*newcomer) []error {
-	if err := d.Write(ctx, func(q db.Querier) error { return welcomeAll(ctx, q, all) }); err == nil {
-		return make([]error, len(all))
+	err := d.Write(ctx, func(q db.Querier) error { return welcomeAll(ctx, q, all) })
+	if err == nil || len(all) == 1 || ctx.Err() != nil {
+		return slices.Repeat([]error{err}, len(all))
 	}
-	each := make([]func(db.Querier) error, len(all))
-	for i := range all {
-		each[i] = func(q db.Querier) error { return welcomeAll(ctx, q, all[i:i+1]) }
-	}
-	return d.WriteEach(ctx, each)
+	half := len(all) / 2
+	return append(welcomeEach(ctx, d, all[:half]), welcomeEach(ctx, d, all[half:])...)
 }
 
 // joint lets requests that run at the same time store people in one transaction,
