@@ -26,6 +26,8 @@ generated from the program (` + "`go test ./internal/graph -update`" + `): every
 - Roles "–": every member of the organisation. Names with ` + "`cardea.`" + ` are our own.
 - People with administrator roles are out of reach of Authentication and User Administrators where methods, user name,
   password or the switch of the account are concerned.
+- Programs read the same table, without a token: OData's ` + "`/v1.0/$metadata`" + ` and OpenAPI's ` + "`/v1.0/openapi.json`" + `, and both
+  below ` + "`/beta`" + `. What a call needs stands there as ` + "`x-cardea-access`" + `.
 
 | Call | Permissions, least first | Own object | Roles |
 |---|---|---|---|

@@ -58,7 +58,8 @@ type SendLink func(ctx context.Context, to directory.User, url string, expires t
 // api is a served Config.
 type api struct {
 	Config
-	routes []route
+	routes    []route
+	documents documents
 }
 
 // New returns the API. It answers every path that it Owns.
@@ -101,5 +102,6 @@ func newAPI(c Config) *api {
 	}
 	// Words before keys: /users/delta is no user.
 	slices.SortStableFunc(a.routes, func(x, y route) int { return strings.Count(x.Path, "{") - strings.Count(y.Path, "{") })
+	a.documents = documentsOf(a.routes)
 	return a
 }

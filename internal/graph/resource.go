@@ -3,6 +3,7 @@ package graph
 import (
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -16,6 +17,11 @@ type route struct {
 	Access       Access
 	NotFound     string // Graph's code for 404 in this area; "" is Request_ResourceNotFound
 	Run          func(*Call) (Answer, error)
+
+	// What the documents say of bodies and answers; a route of its own may leave it out.
+	takes, gives reflect.Type
+	many         bool  // the answer is a list of gives
+	shape        Shape // of the items in the answer
 
 	beta    bool // on /beta only (DO-53)
 	batch   bool // $batch: any token will do, each item is authorized by itself
@@ -60,18 +66,21 @@ type Collection[T any] struct {
 
 func (cl Collection[T]) list() []route {
 	var out []route
-	add := func(method, path string, a Access, run func(*Call) (Answer, error)) {
-		out = append(out, route{Method: method, Path: path, Access: a, NotFound: cl.NotFound, Run: run})
+	item := reflect.TypeFor[T]()
+	add := func(method, path string, a Access, run func(*Call) (Answer, error)) *route {
+		out = append(out, route{Method: method, Path: path, Access: a, NotFound: cl.NotFound, Run: run, shape: cl.Shape})
+		return &out[len(out)-1]
 	}
 	one := cl.Path + "/" + cl.Key
 	if cl.List != nil {
-		add("GET", cl.Path, cl.Read, cl.serveList)
+		r := add("GET", cl.Path, cl.Read, cl.serveList)
+		r.gives, r.many = item, true
 	}
 	if cl.Count != nil {
 		add("GET", cl.Path+"/$count", cl.Read, cl.serveCount)
 	}
 	if cl.Create != nil {
-		add("POST", cl.Path, cl.Write, func(c *Call) (Answer, error) {
+		r := add("POST", cl.Path, cl.Write, func(c *Call) (Answer, error) {
 			var item T
 			if err := c.decode(&item); err != nil {
 				return Answer{}, err
@@ -82,18 +91,20 @@ func (cl Collection[T]) list() []route {
 			}
 			return cl.entity(c, http.StatusCreated, item)
 		})
+		r.takes, r.gives = item, item
 	}
 	if cl.Get != nil {
-		add("GET", one, cl.Read, func(c *Call) (Answer, error) {
+		r := add("GET", one, cl.Read, func(c *Call) (Answer, error) {
 			item, err := cl.Get(c)
 			if err != nil {
 				return Answer{}, err
 			}
 			return cl.entity(c, http.StatusOK, item)
 		})
+		r.gives = item
 	}
 	if cl.Update != nil {
-		add("PATCH", one, cl.Write, cl.serveUpdate)
+		add("PATCH", one, cl.Write, cl.serveUpdate).takes = item
 	}
 	if cl.Delete != nil {
 		add("DELETE", one, cl.Write, func(c *Call) (Answer, error) {
@@ -271,7 +282,8 @@ type Singleton[T any] struct {
 
 func (s Singleton[T]) list() []route {
 	cl := Collection[T]{Shape: s.Shape, ETag: s.ETag, Update: s.Update}
-	out := []route{{Method: "GET", Path: s.Path, Access: s.Read, NotFound: s.NotFound, Run: func(c *Call) (Answer, error) {
+	item := reflect.TypeFor[T]()
+	out := []route{{Method: "GET", Path: s.Path, Access: s.Read, NotFound: s.NotFound, gives: item, shape: s.Shape, Run: func(c *Call) (Answer, error) {
 		item, err := s.Get(c)
 		if err != nil {
 			return Answer{}, err
@@ -279,7 +291,7 @@ func (s Singleton[T]) list() []route {
 		return cl.entity(c, http.StatusOK, item)
 	}}}
 	if s.Update != nil {
-		out = append(out, route{Method: "PATCH", Path: s.Path, Access: s.Write, NotFound: s.NotFound, Run: cl.serveUpdate})
+		out = append(out, route{Method: "PATCH", Path: s.Path, Access: s.Write, NotFound: s.NotFound, takes: item, shape: s.Shape, Run: cl.serveUpdate})
 	}
 	return out
 }
@@ -294,7 +306,7 @@ type Action[In, Out any] struct {
 }
 
 func (a Action[In, Out]) list() []route {
-	return []route{{Method: "POST", Path: a.Path, Access: a.Access, NotFound: a.NotFound, Run: func(c *Call) (Answer, error) {
+	return []route{{Method: "POST", Path: a.Path, Access: a.Access, NotFound: a.NotFound, takes: reflect.TypeFor[In](), gives: reflect.TypeFor[Out](), Run: func(c *Call) (Answer, error) {
 		var in In
 		if len(c.Body) > 0 {
 			if err := c.decode(&in); err != nil {
@@ -323,7 +335,7 @@ type Every[T any] struct {
 }
 
 func (e Every[T]) list() []route {
-	return []route{{Method: "GET", Path: e.Path, Access: e.Access, NotFound: e.NotFound, Run: func(c *Call) (Answer, error) {
+	return []route{{Method: "GET", Path: e.Path, Access: e.Access, NotFound: e.NotFound, gives: reflect.TypeFor[T](), many: true, shape: e.Shape, Run: func(c *Call) (Answer, error) {
 		q, err := odata.Parse(c.Query, nil, odata.Paging{Default: 999, Max: 999})
 		if err != nil {
 			return Answer{}, err

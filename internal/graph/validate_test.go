@@ -40,37 +40,59 @@ var graphs = sync.OnceValue(func() map[string]description {
 		if err != nil {
 			panic(err)
 		}
-		d := description{doc: doc}
-		for path, item := range doc.Paths.Map() {
-			segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
-			for i, s := range segments {
-				segments[i] = word(parentheses.ReplaceAllString(s, ""))
-			}
-			if strings.Contains(path, "='{") { // an alternate key: a name and a key for us
-				segments = append(segments, "{key}")
-			}
-			d.paths = append(d.paths, documented{segments, item})
-		}
-		braces := func(d documented) int {
-			return len(slices.DeleteFunc(slices.Clone(d.pattern), func(s string) bool { return s[0] != '{' }))
-		}
-		slices.SortFunc(d.paths, func(a, b documented) int { // words before keys
-			return (braces(a)-braces(b))*1000 + strings.Compare(strings.Join(a.pattern, "/"), strings.Join(b.pattern, "/"))
-		})
-		out[version] = d
+		out[version] = describe(doc)
 	}
 	return out
 })
 
+// ours are the documents that Cardea serves.
+var ours = sync.OnceValue(func() map[string]description {
+	out := map[string]description{}
+	all := newAPI(Config{})
+	for _, version := range []string{"v1.0", "beta"} {
+		text, err := all.documents["/"+version+"/openapi.json"]()
+		if err != nil {
+			panic(err)
+		}
+		doc, err := openapi3.NewLoader().LoadFromData(text)
+		if err != nil {
+			panic(err)
+		}
+		out[version] = describe(doc)
+	}
+	return out
+})
+
+func describe(doc *openapi3.T) description {
+	d := description{doc: doc}
+	for path, item := range doc.Paths.Map() {
+		segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
+		for i, s := range segments {
+			segments[i] = word(parentheses.ReplaceAllString(s, ""))
+		}
+		if strings.Contains(path, "='{") { // an alternate key: a name and a key for us
+			segments = append(segments, "{key}")
+		}
+		d.paths = append(d.paths, documented{segments, item})
+	}
+	braces := func(d documented) int {
+		return len(slices.DeleteFunc(slices.Clone(d.pattern), func(s string) bool { return s[0] != '{' }))
+	}
+	slices.SortFunc(d.paths, func(a, b documented) int { // words before keys
+		return (braces(a)-braces(b))*1000 + strings.Compare(strings.Join(a.pattern, "/"), strings.Join(b.pattern, "/"))
+	})
+	return d
+}
+
 // schemaOf is what Graph says the JSON answer to a request looks like; nil where
 // the subset does not say.
-func schemaOf(method, target string, status int) (d description, schema *openapi3.SchemaRef) {
+func schemaOf(of map[string]description, method, target string, status int) (d description, schema *openapi3.SchemaRef) {
 	u, err := url.Parse(target)
 	if err != nil {
 		return d, nil
 	}
 	version, below, _ := strings.Cut(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
-	d, ok := graphs()[strings.ToLower(version)]
+	d, ok := of[strings.ToLower(version)]
 	p, err := parsePath(below)
 	if !ok || err != nil {
 		return d, nil
@@ -109,13 +131,18 @@ func (w *world) checkAnswer(method, target string, rec *httptest.ResponseRecorde
 	if rec.Body.Len() == 0 || !strings.HasPrefix(rec.Header().Get("Content-Type"), "application/json") {
 		return
 	}
-	d, schema := schemaOf(method, target, rec.Code)
-	if schema == nil {
-		return
-	}
 	var body any
 	if err := json.Unmarshal(rec.Body.Bytes(), &body); err != nil {
 		w.t.Errorf("%s %s: %v", method, target, err)
+		return
+	}
+	if _, schema := schemaOf(ours(), method, target, rec.Code); schema != nil {
+		if err := schema.Value.VisitJSON(body); err != nil {
+			w.t.Errorf("%s %s: the answer is not what openapi.json says: %v", method, target, err)
+		}
+	}
+	d, schema := schemaOf(graphs(), method, target, rec.Code)
+	if schema == nil {
 		return
 	}
 	seen := map[string]bool{}
