@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -190,7 +192,8 @@ func unknownIn(raw json.RawMessage, t reflect.Type, path string) error {
 			fields[strings.ToLower(name)] = f
 		}
 	}
-	for name, value := range sent {
+	for _, name := range slices.Sorted(maps.Keys(sent)) {
+		value := sent[name]
 		f, ok := fields[strings.ToLower(name)]
 		if !ok && !strings.Contains(name, "@") {
 			return problem.New(problem.Invalid, "unknownMember", "There is no member %s/%s. Members of Cardea's own are spelled exactly; look at docs/graph-compat.md.", path, clipped(name)).On(path + "/" + clipped(name))

@@ -36,7 +36,7 @@ func documentsOf(routes []route) documents {
 
 // find answers a request for a document.
 func (d documents) find(r *http.Request) (Answer, bool) {
-	name := strings.ToLower(r.URL.Path)
+	name := strings.TrimSuffix(strings.ToLower(r.URL.Path), "/") // WC-6
 	doc, ok := d[name]
 	if !ok || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return Answer{}, false
@@ -191,7 +191,7 @@ func (k *kinds) field(name string, t reflect.Type, owner string) field {
 	case t == timeType:
 		f.Basic, f.Nullable = "DateTimeOffset", true // a time that never was is null
 	case t.Kind() == reflect.String:
-		f.Basic = "String"
+		f.Basic, f.Nullable = "String", f.Nullable || t.Implements(marshaler) // one that writes itself writes null for nothing
 	case t.Implements(textMarshal) || reflect.PointerTo(t).Implements(textMarshal):
 		f.Basic = "String"
 	case t.Implements(marshaler) || reflect.PointerTo(t).Implements(marshaler):

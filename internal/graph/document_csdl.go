@@ -19,7 +19,7 @@ func csdl(routes []route) ([]byte, error) {
 	for _, r := range routes {
 		root.add(r.pattern, r, k)
 	}
-	s := &schema{ways: map[string]map[string]edmProperty{}, done: map[*step]string{}}
+	s := &schema{kinds: k, ways: map[string]map[string]edmProperty{}, done: map[*step]string{}}
 	for _, of := range k.list {
 		s.write(of)
 	}
@@ -36,7 +36,7 @@ func csdl(routes []route) ([]byte, error) {
 		}
 	}
 	out := edmx{NS: "http://docs.oasis-open.org/odata/ns/edmx", Version: "4.0"}
-	out.Schema = s.finished(container)
+	out.Schemas = s.finished(container)
 	var b bytes.Buffer
 	b.WriteString(xml.Header)
 	e := xml.NewEncoder(&b)
@@ -48,20 +48,20 @@ func csdl(routes []route) ([]byte, error) {
 }
 
 type edmx struct {
-	XMLName xml.Name  `xml:"edmx:Edmx"`
-	NS      string    `xml:"xmlns:edmx,attr"`
-	Version string    `xml:"Version,attr"`
-	Schema  edmSchema `xml:"edmx:DataServices>Schema"`
+	XMLName xml.Name    `xml:"edmx:Edmx"`
+	NS      string      `xml:"xmlns:edmx,attr"`
+	Version string      `xml:"Version,attr"`
+	Schemas []edmSchema `xml:"edmx:DataServices>Schema"` // Graph's names, and ours: cardea.*
 }
 
 type edmSchema struct {
-	NS        string       `xml:"xmlns,attr"`
-	Namespace string       `xml:"Namespace,attr"`
-	Entities  []edmType    `xml:"EntityType"`
-	Complex   []edmType    `xml:"ComplexType"`
-	Actions   []edmCall    `xml:"Action"`
-	Functions []edmCall    `xml:"Function"`
-	Container edmContainer `xml:"EntityContainer"`
+	NS        string        `xml:"xmlns,attr"`
+	Namespace string        `xml:"Namespace,attr"`
+	Entities  []edmType     `xml:"EntityType"`
+	Complex   []edmType     `xml:"ComplexType"`
+	Actions   []edmCall     `xml:"Action"`
+	Functions []edmCall     `xml:"Function"`
+	Container *edmContainer `xml:"EntityContainer"`
 }
 
 type edmType struct {
@@ -159,6 +159,7 @@ func (s *step) many() bool { return s.list || s.key != nil }
 
 // schema collects what the document will hold.
 type schema struct {
+	kinds             *kinds
 	entities, complex []edmType
 	actions           []edmCall
 	functions         []edmCall
@@ -229,7 +230,7 @@ func (s *schema) call(word string, at *step, bound, of string) {
 	word = strings.TrimPrefix(word, namespace)
 	for _, method := range slices.Sorted(maps.Keys(at.methods)) {
 		r := at.methods[method]
-		c := edmCall{Name: strings.ReplaceAll(word, ".", "_"), Bound: "true", Parameters: []edmParameter{{"bindingParameter", bound}}}
+		c := edmCall{Name: word, Bound: "true", Parameters: []edmParameter{{"bindingParameter", bound}}}
 		if method == "GET" {
 			if at.of != nil {
 				c.Returns = &edmReturns{namespace + at.of.Name}
@@ -241,25 +242,36 @@ func (s *schema) call(word string, at *step, bound, of string) {
 			}
 			s.functions = append(s.functions, c)
 		} else if method == "POST" {
-			if r.gives != nil {
-				c.Returns = &edmReturns{"Edm.Untyped"}
+			if takes := s.kinds.of[r.takes]; takes != nil {
+				for _, f := range takes.Members {
+					c.Parameters = append(c.Parameters, edmParameter{f.Name, f.edm()})
+				}
+			}
+			if gives := s.kinds.of[r.gives]; gives != nil {
+				c.Returns = &edmReturns{namespace + gives.Name}
 			}
 			s.actions = append(s.actions, c)
 		}
 	}
 }
 
+// edm is the type of a member in Edm's words.
+func (f field) edm() string {
+	name := "Edm." + f.Basic
+	if f.Of != nil {
+		name = namespace + f.Of.Name
+	}
+	if f.Many {
+		name = "Collection(" + name + ")"
+	}
+	return name
+}
+
 // write adds a kind.
 func (s *schema) write(of *kind) {
 	t := edmType{Name: of.Name}
 	for _, f := range of.Members {
-		p := edmProperty{Name: f.Name, Type: "Edm." + f.Basic}
-		if f.Of != nil {
-			p.Type = namespace + f.Of.Name
-		}
-		if f.Many {
-			p.Type = "Collection(" + p.Type + ")"
-		}
+		p := edmProperty{Name: f.Name, Type: f.edm()}
 		if !f.Nullable {
 			p.Nullable = "false"
 		}
@@ -281,8 +293,9 @@ func (s *schema) write(of *kind) {
 	s.complex = append(s.complex, t)
 }
 
-// finished is the schema with the ways of each type in order.
-func (s *schema) finished(c edmContainer) edmSchema {
+// finished are the schemas, all in order: Graph's names with every type, and
+// our own calls, which are named cardea.* in paths too.
+func (s *schema) finished(c edmContainer) []edmSchema {
 	for i := range s.entities {
 		t := &s.entities[i]
 		for _, name := range slices.Sorted(maps.Keys(s.ways[t.Name])) {
@@ -291,14 +304,28 @@ func (s *schema) finished(c edmContainer) edmSchema {
 			}
 		}
 	}
-	byName := func(a, b edmType) int { return strings.Compare(a.Name, b.Name) }
-	slices.SortFunc(s.entities, byName)
-	calls := func(list []edmCall) []edmCall {
-		slices.SortFunc(list, func(a, b edmCall) int {
-			return strings.Compare(a.Name+" "+a.Parameters[0].Type, b.Name+" "+b.Parameters[0].Type)
-		})
-		return slices.CompactFunc(list, func(a, b edmCall) bool { return a.Name == b.Name && a.Parameters[0] == b.Parameters[0] })
+	slices.SortFunc(s.entities, func(a, b edmType) int { return strings.Compare(a.Name, b.Name) })
+	const edm = "http://docs.oasis-open.org/odata/ns/edm"
+	graphs := edmSchema{NS: edm, Namespace: "microsoft.graph", Entities: s.entities, Complex: s.complex, Container: &c}
+	own := edmSchema{NS: edm, Namespace: "cardea"}
+	graphs.Actions, own.Actions = calls(s.actions)
+	graphs.Functions, own.Functions = calls(s.functions)
+	return []edmSchema{graphs, own}
+}
+
+// calls are Graph's and ours, in order, each once per binding.
+func calls(list []edmCall) (graphs, own []edmCall) {
+	slices.SortFunc(list, func(a, b edmCall) int {
+		return strings.Compare(a.Name+" "+a.Parameters[0].Type, b.Name+" "+b.Parameters[0].Type)
+	})
+	list = slices.CompactFunc(list, func(a, b edmCall) bool { return a.Name == b.Name && a.Parameters[0] == b.Parameters[0] })
+	for _, c := range list {
+		if name, ok := strings.CutPrefix(c.Name, "cardea."); ok {
+			c.Name = name
+			own = append(own, c)
+		} else {
+			graphs = append(graphs, c)
+		}
 	}
-	return edmSchema{NS: "http://docs.oasis-open.org/odata/ns/edm", Namespace: "microsoft.graph",
-		Entities: s.entities, Complex: s.complex, Actions: calls(s.actions), Functions: calls(s.functions), Container: c}
+	return graphs, own
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,7 @@ func TestMetadata(t *testing.T) {
 	all := newAPI(Config{Now: time.Now})
 	for _, version := range []string{"v1.0", "Beta"} {
 		var doc struct {
-			Schema struct {
+			Schemas []struct {
 				EntityType, ComplexType []struct {
 					Name                         string `xml:",attr"`
 					Property, NavigationProperty []struct {
@@ -62,8 +63,11 @@ func TestMetadata(t *testing.T) {
 					}
 				}
 				Action, Function []struct {
-					Name       string                        `xml:",attr"`
-					Parameter  []struct{ Name, Type string } `xml:"Parameter"`
+					Name      string `xml:",attr"`
+					Parameter []struct {
+						Name string `xml:",attr"`
+						Type string `xml:",attr"`
+					}
 					ReturnType struct {
 						Type string `xml:",attr"`
 					}
@@ -83,8 +87,12 @@ func TestMetadata(t *testing.T) {
 		if err := xml.Unmarshal(served(t, all, "/"+version+"/$metadata", "application/xml"), &doc); err != nil {
 			t.Fatal(err)
 		}
+		if len(doc.Schemas) != 2 || len(doc.Schemas[1].Action) == 0 {
+			t.Fatalf("%d schemas", len(doc.Schemas))
+		}
+		graphs, own := doc.Schemas[0], doc.Schemas[1]
 		types := map[string]bool{}
-		for _, of := range append(doc.Schema.EntityType, doc.Schema.ComplexType...) {
+		for _, of := range append(graphs.EntityType, graphs.ComplexType...) {
 			if types[of.Name] {
 				t.Errorf("%s twice", of.Name)
 			}
@@ -98,7 +106,7 @@ func TestMetadata(t *testing.T) {
 			}
 		}
 		ways := map[string]string{}
-		for _, of := range append(doc.Schema.EntityType, doc.Schema.ComplexType...) {
+		for _, of := range append(graphs.EntityType, graphs.ComplexType...) {
 			seen := map[string]bool{}
 			for _, p := range append(of.Property, of.NavigationProperty...) {
 				resolves(of.Name+"."+p.Name, p.Type)
@@ -108,17 +116,23 @@ func TestMetadata(t *testing.T) {
 				seen[p.Name], ways[of.Name+"."+p.Name] = true, p.Type
 			}
 		}
-		for _, c := range append(doc.Schema.Action, doc.Schema.Function...) {
+		for _, c := range slices.Concat(graphs.Action, graphs.Function, own.Action, own.Function) {
+			if strings.Contains(c.Name, ".") {
+				t.Errorf("%s is no name", c.Name)
+			}
+			for _, p := range c.Parameter {
+				resolves(c.Name+" "+p.Name, p.Type)
+			}
 			if c.ReturnType.Type != "" {
 				resolves(c.Name, c.ReturnType.Type)
 			}
 		}
 		sets := map[string]string{}
-		for _, s := range doc.Schema.EntityContainer.EntitySet {
+		for _, s := range graphs.EntityContainer.EntitySet {
 			resolves(s.Name, s.EntityType)
 			sets[s.Name] = s.EntityType
 		}
-		for _, s := range doc.Schema.EntityContainer.Singleton {
+		for _, s := range graphs.EntityContainer.Singleton {
 			resolves(s.Name, s.Type)
 			sets[s.Name] = s.Type
 		}
