@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -233,6 +235,24 @@ var ofBatch = []string{"Accept", "Accept-Encoding", "Content-Encoding", "Content
 // is said by the batch.
 var notOfItems = regexp.MustCompile(`(?i)^(authorization|cookie|host|connection|forwarded|x-forwarded-.*|x-real-ip|content-encoding|content-length|transfer-encoding)$`)
 
+var errBrokeOff = errors.New("graph: an answer broke off")
+
+// serve runs an item and reports whether its answer broke off: a stream that
+// fails half way panics, which ends a connection elsewhere and would end the
+// program here.
+func (b *batch) serve(rec *recorder, r *http.Request) (broke bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			broke = true
+			if p != http.ErrAbortHandler {
+				b.api.Log.ErrorContext(r.Context(), "graph: panic in a batch", "panic", p, "stack", string(debug.Stack()))
+			}
+		}
+	}()
+	b.api.ServeHTTP(rec, r)
+	return false
+}
+
 // one runs an item as a request of its own.
 func (b *batch) one(ctx context.Context, it batchItem) batchAnswer {
 	version := strings.TrimPrefix(b.call.Base, b.call.Host+"/")
@@ -260,7 +280,10 @@ func (b *batch) one(ctx context.Context, it batchItem) batchAnswer {
 	r := (&http.Request{Method: strings.ToUpper(it.Method), URL: &url.URL{Path: plain, RawPath: path, RawQuery: query}, Header: header, Host: b.outer.Host, RemoteAddr: b.outer.RemoteAddr,
 		ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body))}).WithContext(context.WithValue(ctx, inBatch{}, b))
 	rec := newRecorder(&b.left)
-	b.api.ServeHTTP(rec, r)
+	broke := b.serve(rec, r)
+	if broke && !rec.full {
+		return b.refused(it, errBrokeOff)
+	}
 	if rec.full {
 		return b.refused(it, problem.New(problem.Invalid, "answerTooLarge", "The answers of this batch are larger than %d MiB together. Send this request by itself, or ask for less with $select and $top.", maxAnswers>>20))
 	}

@@ -192,7 +192,8 @@ func (c *Caller) is(idOrName string) bool {
 // actor is the caller as the audit log names it.
 func (c *Caller) actor() audit.Actor {
 	manages := writeRoles.allow(c, false) == nil
-	only := manages && !c.App && !holds(c.Roles, []string{directory.GroupsAdministrator, directory.UserAdministrator})
+	// By role, not by scope: a token with less must not open more.
+	only := !c.App && holds(c.Roles, writeRoles.Roles) && !holds(c.Roles, []string{directory.GroupsAdministrator, directory.UserAdministrator})
 	return audit.Actor{UserID: c.UserID, UserName: c.Name, UserPrincipalName: c.UPN, AppID: c.AppID, AppName: c.AppName, RoleManager: manages, RoleGroupsOnly: only}
 }
 

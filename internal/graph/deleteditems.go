@@ -26,6 +26,9 @@ var (
 		Roles: slices.Concat([]string{directory.UserAdministrator, directory.GroupsAdministrator}, writeApplications.Roles, restorers)}
 	restorers = []string{directory.AuthenticationAdministrator, directory.PrivilegedAuthenticationAdministrator} // of people (directory-and-odata §4.2)
 
+	// No application owns what is deleted: OwnedBy does not reach it.
+	writeDeletedApplications = Access{Scopes: writeApplications.Scopes, Apps: []string{"Application.ReadWrite.All"}, Roles: writeApplications.Roles}
+
 	deletedUsers        = Shape{Set: "directoryObjects", Type: "user", Nulls: true, Default: append(slices.Clone(userShape.Default), "deletedDateTime"), Absent: userShape.Absent}
 	deletedGroups       = memberGroups
 	deletedApplications = Shape{Set: "directoryObjects", Type: "application", Nulls: true, Absent: applicationShape.Absent}
@@ -72,7 +75,7 @@ func deletedItems() []resource {
 		route{Method: "POST", Path: one + "/restore", Access: writeDeleted, Run: restore},
 		route{Method: "DELETE", Path: one, Access: writeDeleted, Run: func(c *Call) (Answer, error) {
 			return Answer{Status: http.StatusNoContent}, c.guarded(func(q db.Querier) error {
-				d, err := c.deleted(q, deletedAccess{writeUsers, writeGroups, writeApplications})
+				d, err := c.deleted(q, deletedAccess{writeUsers, writeGroups, writeDeletedApplications})
 				if err != nil {
 					return err
 				}
@@ -137,7 +140,11 @@ func (c *Call) answerDeleted(d deletedItem) (Answer, error) {
 	case d.app != nil:
 		return deletedPrincipals.entity(c, http.StatusOK, d.app.Principal)
 	case d.User != nil:
-		return deletedUsers.entity(c, http.StatusOK, d.User)
+		full, err := toObject(d.User)
+		if err != nil {
+			return Answer{}, err
+		}
+		return deletedUsers.entity(c, http.StatusOK, viewUser(c, *d.User, full))
 	}
 	return deletedGroups.entity(c, http.StatusOK, d.Group)
 }
@@ -157,7 +164,7 @@ func restore(c *Call) (Answer, error) {
 	var d deletedItem
 	err := c.guarded(func(q db.Querier) error {
 		var err error
-		if d, err = c.deleted(q, deletedAccess{writeUsers, writeGroups, writeApplications}); err != nil {
+		if d, err = c.deleted(q, deletedAccess{writeUsers, writeGroups, writeDeletedApplications}); err != nil {
 			return err
 		}
 		if d.app != nil {

@@ -127,6 +127,9 @@ func (j *joint) finish() {
 	if len(all) == 0 {
 		return
 	}
+	for _, at := range whose { // what store does not come to say
+		j.errs[at] = errBrokeOff
+	}
 	for i, err := range j.store(all) {
 		j.errs[whose[i]] = err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -400,10 +401,14 @@ func (c *Call) affected(w io.Writer) error {
 	return err
 }
 
-// safeCell keeps spreadsheets from taking a text for a formula (RL-41).
+// safeCell keeps spreadsheets from taking a text, or what stands behind a mark
+// that some of them take for the end of a cell, for a formula (RL-41).
 func safeCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t", rune(s[0])) {
+	s = innerFormula.ReplaceAllString(s, "$1'$2")
+	if s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
 		return "'" + s
 	}
 	return s
 }
+
+var innerFormula = regexp.MustCompile(`([;\t\r\n] *)([=+@-])`)

@@ -64,10 +64,14 @@ func users() []resource {
 // basic are the members that User.ReadBasic.All shows.
 var basic = []string{"id", "displayName", "givenName", "surname", "mail", "userPrincipalName"}
 
-// basically reports whether the caller sees only the basics of people.
+// basically reports whether the caller sees only the basics of people: an
+// application too that came by way of a group.
 func (c *Call) basically() bool {
 	more := slices.DeleteFunc(slices.Clone(readUsers.Scopes), func(s string) bool { return s == "User.ReadBasic.All" })
-	return !c.Caller.App && !c.Caller.hasScope(more)
+	if c.Caller.App {
+		return !c.Caller.hasPermission(more)
+	}
+	return !c.Caller.hasScope(more)
 }
 
 // viewUser hides what is more than basic from who may see the basics only.
