@@ -115,3 +115,13 @@ func (k Catalogue) named(id string) (string, bool) {
 	}
 	return "", false
 }
+
+// ChangesMethods reports whether any of an application's permissions is to
+// change how people sign in. Without one it does not reach administrators: a
+// user name or an address is worth the roles behind it.
+func ChangesMethods(permissions []string) bool {
+	return slices.ContainsFunc(permissions, func(p string) bool {
+		p = strings.ToLower(p)
+		return p == All || strings.HasPrefix(p, "userauth") && strings.Contains(p, ".readwrite")
+	})
+}

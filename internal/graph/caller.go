@@ -205,17 +205,8 @@ func (c *Caller) actor() audit.Actor {
 func (c *Call) reach(userID string) error { return c.reachIn(c.DB, userID) }
 
 func (c *Call) reachIn(q db.Querier, userID string) error {
-	if c.Caller.App && !c.settings.AppsRespectReach && c.Caller.changesMethods() {
+	if c.Caller.App && !c.settings.AppsRespectReach && application.ChangesMethods(c.Caller.Permissions) {
 		return nil
 	}
 	return directory.Reach(c.Context, q, c.Caller.Roles, userID)
-}
-
-// changesMethods reports whether an application has any permission to change
-// how people sign in.
-func (c *Caller) changesMethods() bool {
-	return slices.ContainsFunc(c.Permissions, func(p string) bool {
-		p = strings.ToLower(p)
-		return p == application.All || strings.HasPrefix(p, "userauth") && strings.Contains(p, ".readwrite")
-	})
 }

@@ -81,6 +81,9 @@ func Set(ctx context.Context, d *db.DB, h *throttle.Hasher, a audit.Actor, c Cha
 			return problem.New(problem.Invalid, "passwordWrong", "The current password is not right. Try again.").On("currentPassword")
 		}
 	}
+	if old.must && a.UserID == u.ID && normal(c.New) == normal(c.Current) {
+		return errSame
+	}
 	hash, err := Prepare(ctx, d, h, u, c.New)
 	if err != nil {
 		return err

@@ -119,7 +119,7 @@ func Renew(ctx context.Context, d *db.DB, h *throttle.Hasher, c Chosen) (in sess
 		return in, err
 	}
 	if same {
-		return in, problem.New(problem.Invalid, "passwordSame", "This is the password that has to be changed. Choose another.").On("password")
+		return in, errSame
 	}
 	hash, err := Prepare(ctx, d, h, u, c.New)
 	if err != nil {
@@ -148,3 +148,6 @@ func Renew(ctx context.Context, d *db.DB, h *throttle.Hasher, c Chosen) (in sess
 // proves reports whether r is about the password that is stored, and that one
 // still has to be changed.
 func (r Renewal) proves(p stored) bool { return p.hash != "" && p.must && p.changed == r.Changed }
+
+// errSame refuses the password that an administrator gave out as the new one.
+var errSame = problem.New(problem.Invalid, "passwordSame", "This is the password that has to be changed. Choose another.").On("password")

@@ -94,6 +94,10 @@ func TestMustChange(t *testing.T) {
 		if !ok {
 			t.Fatal(err)
 		}
+		// Somebody who came in another way does not keep it either.
+		if err := o.set(audit.Actor{UserID: o.ada.ID}, password.Change{Current: second, New: second, At: next()}); problem.CodeOf(err) != "passwordSame" {
+			t.Errorf("the same from within: %v", err)
+		}
 		must(false)
 		if _, err := renew(d.Renewal, first, next()); problem.CodeOf(err) != "pageExpired" {
 			t.Errorf("it need not be changed any more: %v", err)

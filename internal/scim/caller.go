@@ -32,6 +32,7 @@ func (c *call) authenticate(permission string) error {
 		return err
 	}
 	c.actor = audit.Actor{AppID: app.AppID, AppName: app.DisplayName, IP: c.address(), UserAgent: c.r.UserAgent(), CorrelationID: db.NewID(c.now)}
+	c.methods = application.ChangesMethods(granted)
 	need := []string{permission, "Directory.ReadWrite.All"}
 	if c.r.Method == http.MethodGet {
 		need = append(need, strings.Replace(permission, "ReadWrite", "Read", 1), "Directory.Read.All")

@@ -181,7 +181,7 @@ func (g groups) step(q db.Querier, op operation) error {
 		if strings.EqualFold(p.attribute, "displayName") {
 			return g.rename(q, &text, nil)
 		}
-		return directory.SetExternal(g.ctx, q, directory.External{Kind: "group", ObjectID: g.id, ID: text})
+		return g.rename(q, nil, &text)
 	case "id", "meta":
 		// Some sources send the id along with what they change.
 		var text string
@@ -231,16 +231,17 @@ func (g groups) members(q db.Querier, op operation, p place) error {
 }
 
 func (g groups) rename(q db.Querier, name, external *string) error {
-	if external != nil {
-		if err := directory.SetExternal(g.ctx, q, directory.External{Kind: "group", ObjectID: g.id, ID: *external}); err != nil {
-			return err
-		}
-	}
+	// Also without a new name: the group says who may change it.
 	_, err := directory.UpdateGroup(g.ctx, q, g.actor, g.now, g.id, func(x *directory.Group) error {
-		x.DisplayName = *name
+		if name != nil {
+			x.DisplayName = *name
+		}
 		return nil
 	})
-	return err
+	if err != nil || external == nil {
+		return err
+	}
+	return directory.SetExternal(g.ctx, q, directory.External{Kind: "group", ObjectID: g.id, ID: *external})
 }
 
 // add puts members into the group; one that is there already stays.

@@ -69,6 +69,8 @@ type call struct {
 	r     *http.Request
 	body  []byte
 	id    string // of the resource in the path, "" for the collection
+
+	methods bool // the source may change how people sign in too
 }
 
 // answer is a status and the body, nil for none.

@@ -30,8 +30,9 @@ type source struct {
 	ring   *jose.Ring
 	h      http.Handler
 	now    time.Time
-	bearer string // of the application that may do everything
+	bearer string // of the application that may change people and groups
 	weak   string // of one that may only read people
+	strong string // of one that may change how people sign in too
 	admin  directory.User
 }
 
@@ -63,7 +64,8 @@ func openWith(t *testing.T, d *db.DB, respectReach bool) *source {
 			name    string
 			granted []string
 			into    *string
-		}{{"HR", []string{"User.ReadWrite.All", "Group.ReadWrite.All"}, &s.bearer}, {"Phone book", []string{"User.Read.All"}, &s.weak}} {
+		}{{"HR", []string{"User.ReadWrite.All", "Group.ReadWrite.All"}, &s.bearer}, {"Phone book", []string{"User.Read.All"}, &s.weak},
+			{"Provisioning", []string{"User.ReadWrite.All", "UserAuthenticationMethod.ReadWrite.All"}, &s.strong}} {
 			app, err := application.Create(t.Context(), q, by, s.now, application.Application{DisplayName: a.name, Cardea: application.Extra{Permissions: a.granted}})
 			if err != nil {
 				return err
@@ -398,8 +400,8 @@ func TestLastAdministrator(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, c := range [][3]string{{"DELETE", "/Users/" + s.admin.ID, ""}, {"PATCH", "/Users/" + s.admin.ID, `{"Operations":[{"op":"replace","path":"active","value":false}]}`}} {
-			status, got := s.do(c[0], c[1], c[2])
-			if status < 400 {
+			status, got := s.as("Bearer "+s.strong, c[0], c[1], c[2])
+			if status < 400 || got["cardeaCode"] != "wouldLockOutAdministrators" {
 				t.Errorf("%s: %d %v", c[0], status, got)
 			}
 		}
@@ -421,6 +423,29 @@ func TestReach_regression(t *testing.T) {
 		s.want(404, "PUT", "/Users/admin@contoso.test", body)
 		id := s.want(201, "POST", "/Users", ada)["id"].(string)
 		s.want(200, "PATCH", "/Users/"+id, `{"Operations":[{"op":"replace","path":"title","value":"Countess"}]}`)
+	})
+}
+
+// TestSensitive_regression: a source that may not change methods keeps an
+// administrator's title in step, but neither name nor address nor state.
+func TestSensitive_regression(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		s := open(t, d)
+		set := func(path, value string) string {
+			return `{"Operations":[{"op":"replace","path":"` + path + `","value":` + value + `}]}`
+		}
+		for _, body := range []string{set("userName", `"stolen@contoso.test"`), set("active", "false"), set("emails", `[{"value":"thief@example.org","primary":true}]`)} {
+			if status, got := s.do("PATCH", "/Users/"+s.admin.ID, body); status != 403 {
+				t.Errorf("%s: %d %v", body, status, got)
+			}
+		}
+		if status, got := s.do("DELETE", "/Users/"+s.admin.ID, ""); status != 403 {
+			t.Errorf("DELETE: %d %v", status, got)
+		}
+		s.want(200, "PATCH", "/Users/"+s.admin.ID, set("title", `"Head"`))
+		if status, got := s.as("Bearer "+s.strong, "PATCH", "/Users/"+s.admin.ID, set("emails", `[{"value":"admin@example.org","primary":true}]`)); status != 200 {
+			t.Errorf("with a permission for methods: %d %v", status, got)
+		}
 	})
 }
 

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -253,6 +254,16 @@ func (u users) reach(q db.Querier) error {
 	return directory.Reach(u.ctx, q, nil, u.id)
 }
 
+// sensitive is the rule for names, addresses, switching off and deletion: as in
+// the API, an application that may not change methods does not reach
+// administrators with them. All else of an administrator it keeps in step.
+func (u users) sensitive(q db.Querier) error {
+	if u.methods {
+		return nil
+	}
+	return directory.Reach(u.ctx, q, nil, u.id)
+}
+
 // update changes a person: to whole if it is there, else by change of what
 // the person is now.
 func (u users) update(change func(*userResource) error, whole *userResource) (a answer, err error) {
@@ -271,7 +282,7 @@ func (u users) update(change func(*userResource) error, whole *userResource) (a 
 		}
 		manager, says := "", false
 		if _, err = directory.UpdateUser(u.ctx, q, u.actor, u.now, u.id, func(p *directory.User) error {
-			was := p.AccountEnabled
+			was, name, mail := p.AccountEnabled, p.UserPrincipalName, p.Mail
 			r := whole
 			if r == nil {
 				shown := u.show(*p, external, managers[u.id])
@@ -286,6 +297,11 @@ func (u users) update(change func(*userResource) error, whole *userResource) (a 
 			}
 			r.intoProfile(p, whole == nil)
 			manager, says = r.manager(whole == nil)
+			if was != p.AccountEnabled || name != p.UserPrincipalName || mail != p.Mail {
+				if err := u.sensitive(q); err != nil {
+					return err
+				}
+			}
 			if was && !p.AccountEnabled { // DO-18
 				return u.Keeper.GuardAdministrators(u.ctx, q, passkey.Without{UserID: p.ID})
 			}
@@ -313,7 +329,7 @@ func (u users) remove() (answer, error) {
 		if err != nil {
 			return err
 		}
-		if err := u.reach(q); err != nil {
+		if err := cmp.Or(u.reach(q), u.sensitive(q)); err != nil {
 			return err
 		}
 		if err := u.Keeper.GuardAdministrators(u.ctx, q, passkey.Without{UserID: p.ID}); err != nil {
