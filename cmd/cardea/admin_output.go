@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"cardea/internal/bulk"
 )
 
 // column is one column of a table: a heading, and the member that it shows,
@@ -44,7 +46,7 @@ func (x *call) print(rows []map[string]any, columns ...column) error {
 			return err
 		}
 		for _, r := range rows {
-			if err := w.Write(cells(r, columns, safeCell)); err != nil {
+			if err := w.Write(cells(r, columns, bulk.Cell)); err != nil {
 				return err
 			}
 		}
@@ -181,12 +183,4 @@ func local(s string) string {
 		return t.Local().Format("2006-01-02 15:04:05")
 	}
 	return plain(s)
-}
-
-// safeCell keeps spreadsheets from running a cell (RL-41).
-func safeCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/csv"
 	"slices"
 	"sync"
+
+	"cardea/internal/bulk"
 )
 
 // orderly prints rows one by one in the order of the input, although workers
@@ -53,7 +55,7 @@ func (o *orderly) print(row map[string]any) {
 			o.err = w.Write(headings(o.columns))
 		}
 		if o.err == nil {
-			o.err = w.Write(cells(row, o.columns, safeCell))
+			o.err = w.Write(cells(row, o.columns, bulk.Cell))
 		}
 		if w.Flush(); o.err == nil {
 			o.err = w.Error()

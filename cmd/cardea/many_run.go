@@ -298,7 +298,7 @@ func (m *many) writeResult(open func() (rowReader, error)) (t tally, err error) 
 		}
 		cells := []string{strconv.Itoa(row.Line), row.User, row.UserID, row.Label, row.Serial, status, e.ID, e.Facts["aaguid"], e.Facts["attested"], e.Code, e.Message, strconv.Itoa(tries), finished}
 		for i := range cells {
-			cells[i] = safeCell(cells[i])
+			cells[i] = bulk.Cell(cells[i])
 		}
 		return w.Write(cells)
 	})

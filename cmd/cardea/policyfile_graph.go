@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -50,20 +51,28 @@ func (x *call) warn(h http.Header) {
 	}
 }
 
-func (e *exchange) fromObject(fields []field, o map[string]any) (map[string]any, error) {
+// object is o with the fields that a file has, each by the way of to.
+func object(fields []field, o map[string]any, to func(field, any) (any, error)) (map[string]any, error) {
 	out := map[string]any{}
 	for _, f := range fields {
 		v, there := o[f.name]
-		if !there || v == nil {
+		if !there {
 			continue
 		}
-		v, err := e.fromGraph(f, v)
+		v, err := to(f, v)
 		if err != nil {
 			return nil, err
 		}
 		out[f.name] = v
 	}
 	return out, nil
+}
+
+// fromObject leaves out what is null: in a file an absent member says the same.
+func (e *exchange) fromObject(fields []field, o map[string]any) (map[string]any, error) {
+	o = maps.Clone(o)
+	maps.DeleteFunc(o, func(_ string, v any) bool { return v == nil })
+	return object(fields, o, e.fromGraph)
 }
 
 // fromGraph is a value of the API as it is in a file.
@@ -188,17 +197,5 @@ func (e *exchange) toGraph(f field, v any) (any, error) {
 }
 
 func (e *exchange) toObject(fields []field, o map[string]any) (map[string]any, error) {
-	out := map[string]any{}
-	for _, f := range fields {
-		v, there := o[f.name]
-		if !there {
-			continue
-		}
-		v, err := e.toGraph(f, v)
-		if err != nil {
-			return nil, err
-		}
-		out[f.name] = v
-	}
-	return out, nil
+	return object(fields, o, e.toGraph)
 }

@@ -97,6 +97,18 @@ func GetDeleted(ctx context.Context, q db.Querier, id string) (d Deleted, err er
 	return d, db.Err("The deleted item "+clip(id), err)
 }
 
+// Parked are the permissions of Microsoft Graph that a deleted service principal
+// of an application would bring back: see Permissions.
+func Parked(ctx context.Context, q db.Querier, appID string) (own, delegated []string, err error) {
+	rows, err := q.QueryContext(ctx, `SELECT `+deletedColumns+` FROM deleted_applications WHERE kind = $1 AND app_id = $2`, KindPrincipal, appID)
+	found, err := db.Collect(rows, err, func(r *sql.Rows, d *Deleted) error { return scanDeleted(r, d) })
+	for _, d := range found {
+		mine, people := d.Permissions()
+		own, delegated = append(own, mine...), append(delegated, people...)
+	}
+	return own, delegated, err
+}
+
 // FindDeleted returns one page of the deleted items of a kind, and one more if
 // there is a next page.
 func FindDeleted(ctx context.Context, q db.Querier, query odata.Query, kind string) ([]Deleted, error) {

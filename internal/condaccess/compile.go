@@ -169,6 +169,7 @@ func (c *compiler) others(i int, con *Conditions) {
 	}
 	for _, kind := range con.ClientAppTypes {
 		at(c, c.clients, kind).in.set(i)
+		at(c, c.clients, "").in.set(i) // a client that nobody looked at
 	}
 	c.systems(i, con.Platforms)
 	c.where(i, con.Locations)

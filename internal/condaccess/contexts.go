@@ -148,32 +148,15 @@ func (k *Keeper) PutContext(ctx context.Context, id string, e Edit) (out Context
 // DeleteContext removes an authentication context. One that policies name is
 // refused with stillReferenced.
 func (k *Keeper) DeleteContext(ctx context.Context, id string, e Edit) error {
-	return k.DB.Write(ctx, func(q db.Querier) error {
-		if err := begin(ctx, q); err != nil {
-			return err
-		}
-		x, err := getRow(ctx, q, sortContext, id, false)
-		if err != nil {
-			return err
-		}
-		if err := e.expect(x.version); err != nil {
-			return err
-		}
+	return k.removed(ctx, e, sortContext, id, func(q db.Querier, x row) (any, string, error) {
 		was, err := x.context()
 		if err != nil {
-			return err
+			return nil, "", err
 		}
-		by, err := k.using(ctx, q, KindContext, was.ID)
-		if err != nil {
-			return err
-		}
-		if err := referenced("authentication context", by); err != nil {
-			return err
-		}
+		name := ""
 		if was.DisplayName != nil {
-			x.name = *was.DisplayName
+			name = *was.DisplayName
 		}
-		c := change{row: x, verb: "Delete", before: was}
-		return c.save(ctx, q, e)
+		return was, name, k.unused(ctx, q, KindContext, x)
 	})
 }

@@ -78,7 +78,7 @@ func (k *Keeper) CreateLocation(ctx context.Context, e Edit) (NamedLocation, Che
 		return l, Checked{}, err
 	}
 	l.ID = newID()
-	return k.saveLocation(ctx, e, func(db.Querier) (*NamedLocation, NamedLocation, error) { return nil, l, nil })
+	return k.saveLocation(ctx, e, created(l))
 }
 
 // UpdateLocation changes a location by the PATCH in e.Body. Errors: those of
@@ -86,17 +86,8 @@ func (k *Keeper) CreateLocation(ctx context.Context, e Edit) (NamedLocation, Che
 // unsupportedCondition if an enabled policy names it and it could no longer be
 // evaluated.
 func (k *Keeper) UpdateLocation(ctx context.Context, id string, e Edit) (NamedLocation, Checked, error) {
-	return k.saveLocation(ctx, e, func(q db.Querier) (*NamedLocation, NamedLocation, error) {
-		was, err := k.Location(ctx, q, id)
-		if err != nil {
-			return nil, was, err
-		}
-		if err := e.expect(was.Version); err != nil {
-			return nil, was, err
-		}
-		next, err := was.Patched(e.Body)
-		return &was, next, err
-	})
+	return k.saveLocation(ctx, e, edited(e, func(q db.Querier) (NamedLocation, error) { return k.Location(ctx, q, id) },
+		func(was NamedLocation) (NamedLocation, error) { return was.Patched(e.Body) }))
 }
 
 // RestoreLocation brings a deleted location back.
@@ -116,84 +107,43 @@ func (k *Keeper) RestoreLocation(ctx context.Context, id string, e Edit) (NamedL
 // is refused with trustedLocation (CA-81), one that policies name with
 // stillReferenced (CA-82).
 func (k *Keeper) DeleteLocation(ctx context.Context, id string, e Edit) error {
-	err := k.DB.Write(ctx, func(q db.Querier) error {
-		if err := begin(ctx, q); err != nil {
-			return err
-		}
-		x, err := getRow(ctx, q, sortLocation, id, false)
-		if err != nil {
-			return err
-		}
-		if err := e.expect(x.version); err != nil {
-			return err
-		}
+	return k.removed(ctx, e, sortLocation, id, func(q db.Querier, x row) (any, string, error) {
 		was, err := x.location()
 		if err != nil {
-			return err
+			return nil, "", err
 		}
 		if was.IsTrusted {
-			return problem.New(problem.Invalid, "trustedLocation", "1032: A trusted location cannot be deleted. Set isTrusted to false first.").On("/isTrusted")
+			return nil, "", problem.New(problem.Invalid, "trustedLocation", "1032: A trusted location cannot be deleted. Set isTrusted to false first.").On("/isTrusted")
 		}
-		by, err := k.using(ctx, q, KindLocation, was.ID)
-		if err != nil {
-			return err
-		}
-		if err := referenced("named location", by); err != nil {
-			return err
-		}
-		x.name = was.DisplayName
-		c := change{row: x, verb: "Delete", before: was}
-		return c.save(ctx, q, e)
+		return was, was.DisplayName, k.unused(ctx, q, KindLocation, x)
 	})
-	return k.refreshed(ctx, err)
 }
 
-func (k *Keeper) saveLocation(ctx context.Context, e Edit, step func(db.Querier) (*NamedLocation, NamedLocation, error)) (NamedLocation, Checked, error) {
-	var out NamedLocation
-	var checked Checked
-	e, err := k.prepared(ctx, e)
-	if err != nil {
-		return out, checked, err
-	}
-	err = k.DB.Write(ctx, func(q db.Querier) error {
-		checked = Checked{Warnings: []Warning{}}
-		if err := begin(ctx, q); err != nil {
-			return err
-		}
-		was, next, err := step(q)
-		if err != nil {
-			return err
-		}
+func (k *Keeper) saveLocation(ctx context.Context, e Edit, to step[NamedLocation]) (NamedLocation, Checked, error) {
+	return saved(ctx, k, e, to, func(q db.Querier, e Edit, was *NamedLocation, next NamedLocation, c *Checked) (NamedLocation, error) {
 		if was != nil {
 			if err := k.stillEvaluable(ctx, q, next); err != nil {
-				return err
+				return next, err
 			}
 		}
 		// A new one counts too if it is trusted: policies name it as AllTrusted.
-		if checked.Guard, err = k.guardLocation(ctx, q, next, e); err != nil {
-			return err
+		var err error
+		if c.Guard, err = k.guarded(ctx, q, e, func(s *Source) { s.Locations = replaced(s.Locations, next) }); err != nil {
+			return next, err
 		}
-		checked.warn(e.Actor.UserID)
+		c.warn(e.Actor.UserID)
 		stored := next
 		stored.ID, stored.CreatedDateTime, stored.ModifiedDateTime, stored.DeletedDateTime = "", nil, nil, nil
 		document, err := json.Marshal(stored)
 		if err != nil {
-			return err
+			return next, err
 		}
-		c := change{row: row{id: next.ID, sort: sortLocation, name: next.DisplayName, state: string(next.Kind), document: document}, verb: "Add", after: next}
-		if was != nil {
-			c.verb, c.before = "Update", *was
-			if was.DeletedDateTime != nil {
-				c.verb = "Restore"
-			}
+		changed := storing(row{id: next.ID, sort: sortLocation, name: next.DisplayName, state: string(next.Kind), document: document}, was, next)
+		if err := changed.save(ctx, q, e); err != nil {
+			return next, err
 		}
-		if err := c.save(ctx, q, e); err != nil {
-			return err
-		}
-		out, err = k.Location(ctx, q, next.ID)
-		return err
+		return k.Location(ctx, q, next.ID)
 	})
-	return out, checked, k.refreshed(ctx, err)
 }
 
 // stillEvaluable refuses to make a location of an enabled policy one that Cardea
@@ -212,19 +162,4 @@ func (k *Keeper) stillEvaluable(ctx context.Context, q db.Querier, l NamedLocati
 		}
 	}
 	return nil
-}
-
-func (k *Keeper) guardLocation(ctx context.Context, q db.Querier, next NamedLocation, e Edit) (GuardResult, error) {
-	before, err := k.source(ctx, q)
-	if err != nil {
-		return GuardResult{}, err
-	}
-	after := before
-	after.Locations = []NamedLocation{next}
-	for _, l := range before.Locations {
-		if l.ID != next.ID {
-			after.Locations = append(after.Locations, l)
-		}
-	}
-	return k.guard(ctx, q, before, after, e)
 }

@@ -123,23 +123,14 @@ func (k *Keeper) CreatePolicy(ctx context.Context, e Edit) (Policy, Checked, err
 		return p, Checked{}, err
 	}
 	p.ID = newID()
-	return k.savePolicy(ctx, e, func(db.Querier) (*Policy, Policy, error) { return nil, p, nil })
+	return k.savePolicy(ctx, e, created(p))
 }
 
 // UpdatePolicy changes a policy by the PATCH in e.Body. Errors: those of
 // Patched and Check; PreconditionFailed, changed; wouldLockOutAdministrators.
 func (k *Keeper) UpdatePolicy(ctx context.Context, id string, e Edit) (Policy, Checked, error) {
-	return k.savePolicy(ctx, e, func(q db.Querier) (*Policy, Policy, error) {
-		was, err := k.Policy(ctx, q, id)
-		if err != nil {
-			return nil, was, err
-		}
-		if err := e.expect(was.Version); err != nil {
-			return nil, was, err
-		}
-		next, err := was.Patched(e.Body)
-		return &was, next, err
-	})
+	return k.savePolicy(ctx, e, edited(e, func(q db.Querier) (Policy, error) { return k.Policy(ctx, q, id) },
+		func(was Policy) (Policy, error) { return was.Patched(e.Body) }))
 }
 
 // RestorePolicy brings a deleted policy back. One that was enabled comes back
@@ -161,26 +152,10 @@ func (k *Keeper) RestorePolicy(ctx context.Context, id string, e Edit) (Policy, 
 
 // DeletePolicy puts a policy among the deleted items.
 func (k *Keeper) DeletePolicy(ctx context.Context, id string, e Edit) error {
-	err := k.DB.Write(ctx, func(q db.Querier) error {
-		x, err := getRow(ctx, q, sortPolicy, id, false)
-		if err != nil {
-			return err
-		}
-		if err := e.expect(x.version); err != nil {
-			return err
-		}
+	return k.removed(ctx, e, sortPolicy, id, func(_ db.Querier, x row) (any, string, error) {
 		was, err := x.policy()
-		if err != nil {
-			return err
-		}
-		x.name = was.DisplayName
-		if err := db.Bump(ctx, q, VersionName); err != nil {
-			return err
-		}
-		c := change{row: x, verb: "Delete", before: was}
-		return c.save(ctx, q, e)
+		return was, was.DisplayName, err
 	})
-	return k.refreshed(ctx, err)
 }
 
 // refreshed makes a change count in this process before its author hears of it.
@@ -191,68 +166,30 @@ func (k *Keeper) refreshed(ctx context.Context, err error) error {
 	return err
 }
 
-// savePolicy is what creating, changing and restoring share. step gives the
-// policy before, nil if there is none, and after.
-func (k *Keeper) savePolicy(ctx context.Context, e Edit, step func(db.Querier) (*Policy, Policy, error)) (Policy, Checked, error) {
-	var p Policy
-	var checked Checked
-	e, err := k.prepared(ctx, e)
-	if err != nil {
-		return p, checked, err
-	}
-	err = k.DB.Write(ctx, func(q db.Querier) error {
-		checked = Checked{}
-		if err := begin(ctx, q); err != nil {
-			return err
-		}
-		was, next, err := step(q)
-		if err != nil {
-			return err
-		}
+// savePolicy is what creating, changing and restoring share.
+func (k *Keeper) savePolicy(ctx context.Context, e Edit, to step[Policy]) (Policy, Checked, error) {
+	return saved(ctx, k, e, to, func(q db.Querier, e Edit, was *Policy, next Policy, c *Checked) (Policy, error) {
 		w, err := k.world(ctx, q, was)
 		if err != nil {
-			return err
+			return next, err
 		}
 		if err := w.check(&next); err != nil {
-			return err
+			return next, err
 		}
-		if checked.Warnings, err = w.warnings(&next); err != nil {
-			return err
+		if c.Warnings, err = w.warnings(&next); err != nil {
+			return next, err
 		}
 		if next.State == Enabled { // CA-32
-			if checked.Guard, err = k.guardPolicy(ctx, q, next, e); err != nil {
-				return err
+			if c.Guard, err = k.guarded(ctx, q, e, func(s *Source) { s.Policies = replaced(s.Policies, next) }); err != nil {
+				return next, err
 			}
-			checked.warn(e.Actor.UserID)
+			c.warn(e.Actor.UserID)
 		}
 		if err := storePolicy(ctx, q, was, next, e); err != nil {
-			return err
+			return next, err
 		}
-		p, err = k.Policy(ctx, q, next.ID)
-		return err
+		return k.Policy(ctx, q, next.ID)
 	})
-	return p, checked, k.refreshed(ctx, err)
-}
-
-// guardPolicy judges the set with next in the place of what has its id.
-func (k *Keeper) guardPolicy(ctx context.Context, q db.Querier, next Policy, e Edit) (GuardResult, error) {
-	before, err := k.source(ctx, q)
-	if err != nil {
-		return GuardResult{}, err
-	}
-	return k.guard(ctx, q, before, before.with(next), e)
-}
-
-// with returns s with one policy in the place of what has its id.
-func (s Source) with(p Policy) Source {
-	list := make([]Policy, 0, len(s.Policies)+1)
-	for _, old := range s.Policies {
-		if old.ID != p.ID {
-			list = append(list, old)
-		}
-	}
-	s.Policies = append(list, p)
-	return s
 }
 
 // CheckPolicy says what the guard thinks of a policy without saving it (CA-33).
@@ -269,7 +206,9 @@ func (k *Keeper) CheckPolicy(ctx context.Context, draft Policy, e Edit) (GuardRe
 	if err != nil {
 		return GuardResult{}, err
 	}
-	return Guard(Compile(before), Compile(before.with(draft)), people), nil
+	after := before
+	after.Policies = replaced(before.Policies, draft)
+	return Guard(Compile(before), Compile(after), people), nil
 }
 
 func storePolicy(ctx context.Context, q db.Querier, was *Policy, next Policy, e Edit) error {
@@ -277,13 +216,7 @@ func storePolicy(ctx context.Context, q db.Querier, was *Policy, next Policy, e 
 	if err != nil {
 		return err
 	}
-	c := change{row: row{id: next.ID, sort: sortPolicy, name: next.DisplayName, state: string(next.State), document: document}, verb: "Add", after: next}
-	if was != nil {
-		c.verb, c.before = "Update", *was
-		if was.DeletedDateTime != nil {
-			c.verb = "Restore"
-		}
-	}
+	c := storing(row{id: next.ID, sort: sortPolicy, name: next.DisplayName, state: string(next.State), document: document}, was, next)
 	if err := c.save(ctx, q, e); err != nil {
 		return err
 	}

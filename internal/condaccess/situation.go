@@ -24,9 +24,9 @@ type Situation struct {
 	ServicePrincipal string // of an application that comes without a person
 
 	Target   Target
-	Client   ClientApp
-	Flow     string   // DeviceCodeFlow, AuthenticationTransfer or ""
-	Platform Platform // "" if unknown
+	Client   ClientApp // "" meets every condition: better one policy too many than one too few
+	Flow     string    // DeviceCodeFlow, AuthenticationTransfer or ""
+	Platform Platform  // "" if unknown
 	Address  netip.Addr
 	Country  string // ISO 3166-1 alpha-2, upper case; "" if unknown
 	Risk     Risk

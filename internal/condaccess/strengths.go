@@ -118,7 +118,7 @@ func (k *Keeper) CreateStrength(ctx context.Context, e Edit) (Strength, Checked,
 		return s, Checked{}, err
 	}
 	s.ID = newID()
-	return k.saveStrength(ctx, e, func(db.Querier) (*Strength, Strength, error) { return nil, s, nil })
+	return k.saveStrength(ctx, e, created(s))
 }
 
 // UpdateStrength changes a strength by the PATCH in e.Body.
@@ -224,80 +224,44 @@ func (k *Keeper) StrengthUsage(ctx context.Context, q db.Querier, id string) (Us
 // DeleteStrength removes a custom strength. One that policies demand is refused
 // with stillReferenced (CA-93), a built-in one with builtInStrength.
 func (k *Keeper) DeleteStrength(ctx context.Context, id string, e Edit) error {
-	err := k.DB.Write(ctx, func(q db.Querier) error {
-		if err := begin(ctx, q); err != nil {
-			return err
+	for _, s := range builtIn {
+		if s.ID == id {
+			return s.custom()
 		}
-		was, err := k.Strength(ctx, q, id)
+	}
+	return k.removed(ctx, e, sortStrength, id, func(q db.Querier, x row) (any, string, error) {
+		was, err := x.strength()
 		if err != nil {
-			return err
+			return nil, "", err
 		}
-		if err := was.custom(); err != nil {
-			return err
+		if err := k.unused(ctx, q, KindStrength, x); err != nil {
+			return nil, "", err
 		}
-		if err := e.expect(was.Version); err != nil {
-			return err
-		}
-		by, err := k.using(ctx, q, KindStrength, was.ID)
-		if err != nil {
-			return err
-		}
-		if err := referenced("authentication strength", by); err != nil {
-			return err
-		}
-		if _, err := q.ExecContext(ctx, `DELETE FROM ca_combinations WHERE strength_id = $1`, was.ID); err != nil {
-			return err
-		}
-		c := change{row: row{id: was.ID, sort: sortStrength, name: was.DisplayName}, verb: "Delete", before: was}
-		return c.save(ctx, q, e)
+		_, err = q.ExecContext(ctx, `DELETE FROM ca_combinations WHERE strength_id = $1`, x.id)
+		return was, was.DisplayName, err
 	})
-	return k.refreshed(ctx, err)
 }
 
 func (k *Keeper) changeStrength(ctx context.Context, id string, e Edit, to func(Strength) (Strength, error)) (Strength, Checked, error) {
-	return k.saveStrength(ctx, e, func(q db.Querier) (*Strength, Strength, error) {
-		was, err := k.Strength(ctx, q, id)
-		if err != nil {
-			return nil, was, err
-		}
-		if err := e.expect(was.Version); err != nil {
-			return nil, was, err
-		}
-		next, err := to(was)
-		return &was, next, err
-	})
+	return k.saveStrength(ctx, e, edited(e, func(q db.Querier) (Strength, error) { return k.Strength(ctx, q, id) }, to))
 }
 
-func (k *Keeper) saveStrength(ctx context.Context, e Edit, step func(db.Querier) (*Strength, Strength, error)) (Strength, Checked, error) {
-	var out Strength
-	var checked Checked
-	e, err := k.prepared(ctx, e)
-	if err != nil {
-		return out, checked, err
-	}
-	err = k.DB.Write(ctx, func(q db.Querier) error {
-		if err := begin(ctx, q); err != nil {
-			return err
-		}
-		was, next, err := step(q)
-		if err != nil {
-			return err
-		}
+func (k *Keeper) saveStrength(ctx context.Context, e Edit, to step[Strength]) (Strength, Checked, error) {
+	return saved(ctx, k, e, to, func(q db.Querier, e Edit, was *Strength, next Strength, c *Checked) (Strength, error) {
 		next.name(was)
-		checked = Checked{Warnings: next.Warnings()}
+		c.Warnings = next.Warnings()
 		if was != nil {
-			if checked.Guard, err = k.guardStrength(ctx, q, next, e); err != nil {
-				return err
+			var err error
+			if c.Guard, err = k.guarded(ctx, q, e, func(s *Source) { s.Strengths = replaced(s.Strengths, next) }); err != nil {
+				return next, err
 			}
-			checked.warn(e.Actor.UserID)
+			c.warn(e.Actor.UserID)
 		}
 		if err := storeStrength(ctx, q, was, next, e); err != nil {
-			return err
+			return next, err
 		}
-		out, err = k.Strength(ctx, q, next.ID)
-		return err
+		return k.Strength(ctx, q, next.ID)
 	})
-	return out, checked, k.refreshed(ctx, err)
 }
 
 // name gives ids to the configurations that have none of before.
@@ -312,21 +276,6 @@ func (s *Strength) name(before *Strength) {
 	s.CombinationConfigurations = list
 }
 
-func (k *Keeper) guardStrength(ctx context.Context, q db.Querier, next Strength, e Edit) (GuardResult, error) {
-	before, err := k.source(ctx, q)
-	if err != nil {
-		return GuardResult{}, err
-	}
-	after := before
-	after.Strengths = []Strength{next}
-	for _, s := range before.Strengths {
-		if s.ID != next.ID {
-			after.Strengths = append(after.Strengths, s)
-		}
-	}
-	return k.guard(ctx, q, before, after, e)
-}
-
 func storeStrength(ctx context.Context, q db.Querier, was *Strength, next Strength, e Edit) error {
 	stored := next
 	stored.ID, stored.CreatedDateTime, stored.ModifiedDateTime = "", nil, nil
@@ -334,10 +283,7 @@ func storeStrength(ctx context.Context, q db.Querier, was *Strength, next Streng
 	if err != nil {
 		return err
 	}
-	c := change{row: row{id: next.ID, sort: sortStrength, name: next.DisplayName, state: next.RequirementsSatisfied, document: document}, verb: "Add", after: next}
-	if was != nil {
-		c.verb, c.before = "Update", *was
-	}
+	c := storing(row{id: next.ID, sort: sortStrength, name: next.DisplayName, state: next.RequirementsSatisfied, document: document}, was, next)
 	if err := c.save(ctx, q, e); err != nil {
 		return err
 	}

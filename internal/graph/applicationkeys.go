@@ -81,7 +81,7 @@ func keysOf(path string, h keyHolder) []resource {
 					if err != nil {
 						return err
 					}
-					if err := c.mayProve(a); err != nil {
+					if err := c.mayProve(q, a); err != nil {
 						return err
 					}
 					out, err = h.addSecret(c, q, id, in.PasswordCredential) // shown this once
@@ -97,7 +97,7 @@ func keysOf(path string, h keyHolder) []resource {
 					if err != nil {
 						return err
 					}
-					if err := c.mayProve(a); err != nil {
+					if err := c.mayProve(q, a); err != nil {
 						return err
 					}
 					if err := a.Proves(in.Proof, id, c.Now); err != nil {

@@ -163,7 +163,7 @@ func updateApplication(c *Call, change func(*application.Application) error) (ou
 				return err
 			}
 			if addsKeys(was.KeyCredentials, a.KeyCredentials) {
-				if err := c.mayProve(was); err != nil {
+				if err := c.mayProve(q, was); err != nil {
 					return err
 				}
 			}
@@ -190,10 +190,12 @@ func (c *Call) mayGrant(was, is application.Application) error {
 
 // mayProve reports why the caller may not give an application something to
 // prove itself with: a secret of an application with permissions of its own is
-// worth those permissions, so that it needs who may grant them.
-func (c *Call) mayProve(a application.Application) error {
-	if len(a.Cardea.Permissions) == 0 {
-		return nil
+// worth those permissions, so that it needs who may grant them. Those that a
+// deleted service principal would bring back count too.
+func (c *Call) mayProve(q db.Querier, a application.Application) error {
+	parked, _, err := application.Parked(c.Context, q, a.AppID)
+	if err != nil || len(a.Cardea.Permissions)+len(parked) == 0 {
+		return err
 	}
 	return grantAccess.allow(c.Caller, false)
 }
@@ -214,7 +216,11 @@ func (c *Call) mayRedirect(q db.Querier, was, is *application.Application) error
 		return nil
 	}
 	scopes, err := application.EveryScope(c.Context, q, was)
-	if err != nil || !slices.ContainsFunc(slices.Concat(scopes, is.Cardea.Scopes), administrative) {
+	if err != nil {
+		return err
+	}
+	_, parked, err := application.Parked(c.Context, q, was.AppID)
+	if err != nil || !slices.ContainsFunc(slices.Concat(scopes, parked, is.Cardea.Scopes), administrative) {
 		return err
 	}
 	return grantAccess.allow(c.Caller, false)

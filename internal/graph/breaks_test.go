@@ -97,12 +97,19 @@ func TestApplicationsSeeWhatTheyMay_regression(t *testing.T) {
 	})
 }
 
-func TestSafeCell(t *testing.T) {
-	for in, want := range map[string]string{
-		"=1+1": "'=1+1", "x;=1+1": "x;'=1+1", "x; @y": "x; '@y", "\r=1": "'\r'=1", "a-b": "a-b", "Sales; Support": "Sales; Support", "": "",
-	} {
-		if got := safeCell(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
+// TestParkedPermissionsCount_regression: while the service principal of a
+// strong application lay among the deleted items, an Application Administrator
+// could add a secret or an address that came to life with its restoration.
+func TestParkedPermissionsCount_regression(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.hire("appadmin", directory.ApplicationAdministrator)
+		strong := w.do(201, "POST", "/v1.0/applications", "admin", `{"displayName":"Strong","cardea":{"applicationPermissions":["User.ReadWrite.All"],"delegatedPermissions":["RoleManagement.ReadWrite.Directory"]}}`)
+		one := "/v1.0/applications/" + strong["id"].(string)
+		principal := w.do(201, "POST", "/v1.0/servicePrincipals", "admin", `{"appId":"`+strong["appId"].(string)+`"}`)["id"].(string)
+		w.do(204, "DELETE", "/v1.0/servicePrincipals/"+principal, "admin", "")
+		w.do(403, "POST", one+"/addPassword", "appadmin", `{}`)
+		w.do(403, "PATCH", one, "appadmin", `{"web":{"redirectUris":["https://thief.example.org/"]}}`)
+		w.do(200, "POST", one+"/addPassword", "admin", `{}`)
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cardea/internal/bulk"
 	"cardea/internal/odata"
 	"cardea/internal/problem"
 )
@@ -148,7 +149,7 @@ func cell(raw json.RawMessage) string {
 	case nil:
 		return ""
 	case string:
-		return safeCell(v)
+		return bulk.Cell(v)
 	case []any:
 		texts := make([]string, len(v))
 		for i := range v {
@@ -158,7 +159,7 @@ func cell(raw json.RawMessage) string {
 			}
 			texts[i] = text
 		}
-		return safeCell(strings.Join(texts, "; "))
+		return bulk.Cell(strings.Join(texts, "; "))
 	case bool:
 		return strconv.FormatBool(v)
 	}

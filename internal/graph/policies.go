@@ -7,11 +7,11 @@ import (
 	"io"
 	"net/http"
 	"reflect"
-	"regexp"
 	"strings"
 	"time"
 
 	"cardea/internal/accesspass"
+	"cardea/internal/bulk"
 	"cardea/internal/db"
 	"cardea/internal/directory"
 	"cardea/internal/passkey"
@@ -390,7 +390,7 @@ func (c *Call) affected(w io.Writer) error {
 		}
 		row := []string{a.UserID, a.UserPrincipalName, a.MethodID, a.DisplayName, a.AaGuid, string(a.PasskeyType), used, a.Before, a.After, strings.Join(reasons, "; ")}
 		for i := range row {
-			row[i] = safeCell(row[i])
+			row[i] = bulk.Cell(row[i])
 		}
 		return out.Write(row)
 	})
@@ -400,15 +400,3 @@ func (c *Call) affected(w io.Writer) error {
 	}
 	return err
 }
-
-// safeCell keeps spreadsheets from taking a text, or what stands behind a mark
-// that some of them take for the end of a cell, for a formula (RL-41).
-func safeCell(s string) string {
-	s = innerFormula.ReplaceAllString(s, "$1'$2")
-	if s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
-		return "'" + s
-	}
-	return s
-}
-
-var innerFormula = regexp.MustCompile(`([;\t\r\n] *)([=+@-])`)

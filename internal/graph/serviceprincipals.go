@@ -128,7 +128,7 @@ func updatePrincipal(c *Call, change func(*application.ServicePrincipal) error) 
 			if err != nil {
 				return err
 			}
-			return c.mayProve(a)
+			return c.mayProve(q, a)
 		})
 		return err
 	})
