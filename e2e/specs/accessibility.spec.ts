@@ -59,6 +59,19 @@ test('everything before sign-in', async ({ admin, graph, grace, startApp, open }
   await page.goto(await graph.enrolmentLink(grace));
   await expect(heading(page, 'Welcome, Grace Hopper')).toBeVisible();
   await expectAccessible(page, 'enrolment link');
+
+  await graph.configure('Password', { state: 'enabled' });
+  await graph.call('PATCH', `/users/${grace.id}`, { passwordProfile: { password: 'seven purple teapots', forceChangePasswordNextSignIn: true } });
+  await page.goto('/signin/password');
+  await page.getByLabel('Work email or username').fill(grace.userPrincipalName);
+  await page.getByLabel('Password', { exact: true }).fill('seven purple teapots');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(heading(page, 'Choose a new password')).toBeVisible();
+  await expectAccessible(page, 'new password');
+  await page.getByLabel('New password').fill('seven purple teapots');
+  await page.getByRole('button', { name: 'Save and sign in' }).click();
+  await expect(page.getByRole('alert')).toBeVisible();
+  await expectAccessible(page, 'new password, refused');
 });
 
 test('everything after sign-in', async ({ graph, grace, open }) => {

@@ -1,6 +1,6 @@
 // From the first pass to signing in everywhere with a synced passkey.
 import type { Device } from '../harness/device.ts';
-import { card, createPasskey, enterPass, heading, openSecurityInfo, signInByButton, signOut } from '../harness/journeys.ts';
+import { card, createPasskey, enterPass, heading, openSecurityInfo, signInByButton, signOut, toEntry } from '../harness/journeys.ts';
 import { expect, test } from '../harness/test.ts';
 
 const home = (device: Device, name: string) => expect(heading(device.page, `Hello, ${name}`)).toBeVisible();
@@ -136,4 +136,27 @@ test('a passkey that worked here makes its button the first choice (UX-S9)', asy
   await admin.page.goto('/signin');
   const colour = (name: string) => admin.page.getByRole('button', { name }).evaluate((b) => getComputedStyle(b).backgroundColor);
   await expect.poll(async () => await colour('Sign in with a passkey') !== await colour('Next')).toBe(true);
+});
+
+test('a password that somebody gave out is changed before anything opens', async ({ graph, grace, open }) => {
+  await graph.configure('Password', { state: 'enabled' });
+  const givenOut = 'seven purple teapots';
+  await graph.call('PATCH', `/users/${grace.id}`, { passwordProfile: { password: givenOut, forceChangePasswordNextSignIn: true } });
+  const { page } = await open({ authenticator: 'none' });
+  await toEntry(page, /^Password/);
+  await page.getByLabel('Work email or username').fill(grace.userPrincipalName);
+  await page.getByLabel('Password', { exact: true }).fill(givenOut);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(heading(page, 'Choose a new password')).toBeVisible();
+  const choose = async (password: string) => {
+    await page.getByLabel('New password').fill(password);
+    await page.getByRole('button', { name: 'Save and sign in' }).click();
+  };
+  await choose(givenOut);
+  await expect(page.getByRole('alert')).toHaveText('This is the password that has to be changed. Choose another.');
+  await expect(page.getByText(`Signing in as ${grace.userPrincipalName}`)).toBeVisible();
+  await choose('nine patient harbours');
+  await expect(heading(page, 'Choose a new password')).toBeHidden();
+  await page.goto('/');
+  await expect(heading(page, `Hello, ${grace.displayName}`)).toBeVisible();
 });
