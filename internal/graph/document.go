@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"io"
@@ -117,15 +118,30 @@ type field struct {
 	Nullable bool
 }
 
-// kinds are the types that routes take and give, each once.
+// kinds are the types that routes take and give, each once. One type of Go may
+// stand for several of Graph's: the empty lists are all of struct{}.
 type kinds struct {
-	of    map[reflect.Type]*kind
-	names map[string]reflect.Type
+	of    map[reflect.Type][]*kind
+	names map[string]bool
 	list  []*kind
 }
 
+// taken is what a route takes, given what it gives; nil if the table does not say.
+func (k *kinds) taken(r route) *kind { return k.first(r.takes, "") }
+
+func (k *kinds) given(r route) *kind { return k.first(r.gives, r.shape.kind()) }
+
+func (k *kinds) first(t reflect.Type, name string) *kind {
+	for _, of := range k.of[t] {
+		if name == "" || of.Name == name {
+			return of
+		}
+	}
+	return nil
+}
+
 func kindsOf(routes []route) *kinds {
-	k := &kinds{of: map[reflect.Type]*kind{}, names: map[string]reflect.Type{}}
+	k := &kinds{of: map[reflect.Type][]*kind{}, names: map[string]bool{}}
 	// First what has a name of Graph's; then that of Go's type.
 	for _, named := range []bool{true, false} {
 		for _, r := range routes {
@@ -146,26 +162,22 @@ func kindsOf(routes []route) *kinds {
 	return k
 }
 
-// kind describes a struct once. A name that is taken gets that of its package
-// in front, then a mark.
+// kind describes a struct once under a name; "" is any that it has. Without a
+// name it gets that of the Go type, with the package in front if that is taken.
 func (k *kinds) kind(t reflect.Type, name string) *kind {
-	if have := k.of[t]; have != nil {
+	if have := k.first(t, name); have != nil {
 		return have
 	}
 	if name == "" {
-		name = lowerFirst(t.Name())
+		if name = cmp.Or(lowerFirst(t.Name()), "value"); k.names[name] {
+			name = t.PkgPath()[strings.LastIndexByte(t.PkgPath(), '/')+1:] + upperFirst(name)
+		}
 	}
-	if name == "" {
-		name = "value"
-	}
-	if _, taken := k.names[name]; taken {
-		name = t.PkgPath()[strings.LastIndexByte(t.PkgPath(), '/')+1:] + upperFirst(name)
-	}
-	for _, taken := k.names[name]; taken; _, taken = k.names[name] {
+	for k.names[name] {
 		name += "_"
 	}
 	out := &kind{Name: name}
-	k.of[t], k.names[name] = out, t
+	k.of[t], k.names[name] = append(k.of[t], out), true
 	k.list = append(k.list, out)
 	for _, f := range reflect.VisibleFields(t) {
 		if member := jsonName(f); member != "" && !out.has(member) {
@@ -213,7 +225,7 @@ func (k *kinds) field(name string, t reflect.Type, owner string) field {
 		f.Basic = "Double"
 	case t.Kind() == reflect.Struct:
 		name := ""
-		if t.Name() == "" { // a struct without a name is called after its place
+		if t.Name() == "" || f.Name == "cardea" { // called after its place
 			name = owner + upperFirst(f.Name)
 		}
 		f.Of = k.kind(t, name)

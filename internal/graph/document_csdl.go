@@ -134,7 +134,7 @@ func (s *step) add(pattern []string, r route, k *kinds) {
 		}
 		s.methods[r.Method] = r
 		if r.Method == "GET" && r.gives != nil {
-			s.of, s.list = k.of[r.gives], r.many
+			s.of, s.list = k.given(r), r.many
 		}
 		return
 	}
@@ -242,12 +242,12 @@ func (s *schema) call(word string, at *step, bound, of string) {
 			}
 			s.functions = append(s.functions, c)
 		} else if method == "POST" {
-			if takes := s.kinds.of[r.takes]; takes != nil {
+			if takes := s.kinds.taken(r); takes != nil {
 				for _, f := range takes.Members {
 					c.Parameters = append(c.Parameters, edmParameter{f.Name, f.edm()})
 				}
 			}
-			if gives := s.kinds.of[r.gives]; gives != nil {
+			if gives := s.kinds.given(r); gives != nil {
 				c.Returns = &edmReturns{namespace + gives.Name}
 			}
 			s.actions = append(s.actions, c)

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"encoding/json"
-	"reflect"
 	"strings"
 
 	"cardea/internal/directory"
@@ -105,7 +104,7 @@ func parameters(pattern []string) []any {
 func (k *kinds) operation(r route) map[string]any {
 	op := map[string]any{"operationId": operationID(r), "tags": []string{r.pattern[0]}, "x-cardea-access": access(r.Access)}
 	if r.takes != nil || r.Method == "POST" || r.Method == "PATCH" || r.Method == "PUT" {
-		op["requestBody"] = map[string]any{"content": jsonContent(k.schema(r.takes, false))}
+		op["requestBody"] = map[string]any{"content": jsonContent(answerOf(k.taken(r), false))}
 	}
 	if r.many {
 		var options []any
@@ -119,7 +118,7 @@ func (k *kinds) operation(r route) map[string]any {
 	case strings.HasSuffix(r.Path, "/$count"):
 		done["content"] = map[string]any{"text/plain": map[string]any{"schema": anyOf("integer", "format", "int64")}}
 	case r.gives != nil:
-		done["content"] = jsonContent(k.schema(r.gives, r.many))
+		done["content"] = jsonContent(answerOf(k.given(r), r.many))
 	case r.Method == "GET" || r.batch:
 		done["content"] = jsonContent(anyOf("object"))
 	}
@@ -128,11 +127,12 @@ func (k *kinds) operation(r route) map[string]any {
 	return op
 }
 
-// schema is the body or the answer of a type; a list stands in value.
-func (k *kinds) schema(t reflect.Type, many bool) map[string]any {
+// answerOf is the schema of a kind, nil if the table does not say which; a list
+// stands in value.
+func answerOf(of *kind, many bool) map[string]any {
 	s := anyOf("object")
-	if t != nil && k.of[t] != nil {
-		s = schemaRef("microsoft.graph." + k.of[t].Name)
+	if of != nil {
+		s = schemaRef("microsoft.graph." + of.Name)
 	}
 	if !many {
 		return s

@@ -141,12 +141,12 @@ func TestMetadata(t *testing.T) {
 				t.Errorf("%s: no set or singleton %q", version, root)
 			}
 		}
-		for name, want := range map[string]string{"users": "microsoft.graph.user", "groups": "microsoft.graph.group", "applications": "microsoft.graph.application"} {
+		for name, want := range map[string]string{"users": "microsoft.graph.user", "groups": "microsoft.graph.group", "applications": "microsoft.graph.application", "directoryRoleTemplates": "microsoft.graph.directoryRoleTemplate"} {
 			if sets[name] != want {
 				t.Errorf("%s is of type %q", name, sets[name])
 			}
 		}
-		for name, want := range map[string]string{"user.displayName": "Edm.String", "user.accountEnabled": "Edm.Boolean", "user.createdDateTime": "Edm.DateTimeOffset", "group.members": "Collection(microsoft.graph.directoryObject)", "rbacApplication.roleAssignments": "Collection(microsoft.graph.unifiedRoleAssignment)", "authentication.fido2Methods": "Collection(microsoft.graph.fido2AuthenticationMethod)"} {
+		for name, want := range map[string]string{"user.displayName": "Edm.String", "user.accountEnabled": "Edm.Boolean", "user.createdDateTime": "Edm.DateTimeOffset", "authentication.phoneMethods": "Collection(microsoft.graph.phoneAuthenticationMethod)", "group.members": "Collection(microsoft.graph.directoryObject)", "rbacApplication.roleAssignments": "Collection(microsoft.graph.unifiedRoleAssignment)", "authentication.fido2Methods": "Collection(microsoft.graph.fido2AuthenticationMethod)"} {
 			if ways[name] != want {
 				t.Errorf("%s is of type %q, want %q", name, ways[name], want)
 			}
