@@ -26,12 +26,12 @@ const (
 	aNumber
 	texts
 	anObject
-	objects_   // a list of objects
-	targets    // a list of people: group, role, user or allUsers, and fields
-	modelList  // AAGUIDs
-	typeList   // Graph's "deviceBound,synced" as a list
-	profileRef // ids of passkey profiles by name
-	anything   // settings that only their writer understands
+	manyObjects // a list of objects
+	targets     // a list of people: group, role, user or allUsers, and fields
+	modelList   // AAGUIDs
+	typeList    // Graph's "deviceBound,synced" as a list
+	profileRef  // ids of passkey profiles by name
+	anything    // settings that only their writer understands
 )
 
 // field is a member of a document.

@@ -3,7 +3,6 @@ package main
 import (
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 )
 
@@ -68,9 +67,7 @@ func applicationKind() *kind {
 			}
 			out = append(out, t)
 		}
-		slices.SortFunc(out, func(a, b thing) int {
-			return strings.Compare(text(a.value, "displayName"), text(b.value, "displayName"))
-		})
+		inOrder(out)
 		return out, nil
 	}
 	k.write = func(e *exchange, c *change) error {

@@ -87,7 +87,7 @@ func (e *exchange) fromGraph(f field, v any) (any, error) {
 			out = append(out, strings.TrimSpace(part))
 		}
 		return out, nil
-	case objects_, targets:
+	case manyObjects, targets:
 		out := []any{}
 		list, _ := v.([]any)
 		for _, item := range list {
@@ -170,7 +170,7 @@ func (e *exchange) toGraph(f field, v any) (any, error) {
 			out = append(out, e.profiles[show(name)])
 		}
 		return out, nil
-	case objects_, targets:
+	case manyObjects, targets:
 		out := []any{}
 		list, _ := v.([]any)
 		for _, item := range list {

@@ -40,9 +40,7 @@ func namedGroups(e *exchange) ([]thing, error) {
 		}
 		out = append(out, t)
 	}
-	slices.SortFunc(out, func(a, b thing) int {
-		return strings.Compare(text(a.value, "displayName"), text(b.value, "displayName"))
-	})
+	inOrder(out)
 	return out, nil
 }
 
@@ -80,4 +78,12 @@ func writeGroup(e *exchange, c *change) error {
 	delete(e.pending, strings.ToLower(text(g, "displayName")))
 	e.ids[targetKey(t)], e.names[text(g, "id")] = text(g, "id"), t
 	return nil
+}
+
+// inOrder puts documents in the order of their names, so that a file is the same
+// whenever it is written.
+func inOrder(list []thing) {
+	slices.SortFunc(list, func(a, b thing) int {
+		return strings.Compare(text(a.value, "displayName"), text(b.value, "displayName"))
+	})
 }

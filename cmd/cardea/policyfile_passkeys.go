@@ -13,7 +13,7 @@ func passkeyKind(state, include, exclude field) *kind {
 	k := &kind{name: "fido2", title: "Passkeys", file: "passkeys.yaml", fields: []field{
 		state,
 		{name: "isSelfServiceRegistrationAllowed", form: aFlag, words: "people create passkeys themselves", note: "whether people may create passkeys themselves, in Security info"},
-		{name: "passkeyProfiles", form: objects_, note: "a passkey has to satisfy one whole profile of its owner", fields: []field{
+		{name: "passkeyProfiles", form: manyObjects, note: "a passkey has to satisfy one whole profile of its owner", fields: []field{
 			{name: "name", needed: true},
 			{name: "passkeyTypes", form: typeList, values: []string{"deviceBound", "synced"}, needed: true},
 			{name: "attestationEnforcement", values: []string{"disabled", "registrationOnly"}, needed: true},

@@ -207,7 +207,7 @@ func (r *reader) one(f field, n *yaml.Node, at string) any {
 			continue
 		}
 		switch f.form {
-		case objects_:
+		case manyObjects:
 			list = append(list, r.object(f.fields, item, at, true))
 		case targets:
 			list = append(list, r.target(f, item, at))

@@ -277,7 +277,7 @@ func written(fields []field, value map[string]any) map[string]any {
 				continue
 			}
 		}
-		if f.form == objects_ {
+		if f.form == manyObjects {
 			list := []any{}
 			for _, o := range listOf(v) {
 				list = append(list, written(f.fields, o))

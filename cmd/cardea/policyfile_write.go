@@ -69,12 +69,12 @@ func nodeOf(f field, v any) *yaml.Node {
 	case anObject:
 		o, _ := v.(map[string]any)
 		return mapping(membersOf(f.fields, o))
-	case objects_, targets, texts, modelList, typeList, profileRef:
+	case manyObjects, targets, texts, modelList, typeList, profileRef:
 		n := &yaml.Node{Kind: yaml.SequenceNode}
 		list, _ := v.([]any)
 		for _, item := range list {
 			switch o, _ := item.(map[string]any); f.form {
-			case objects_:
+			case manyObjects:
 				n.Content = append(n.Content, mapping(membersOf(f.fields, o)))
 			case targets:
 				n.Content = append(n.Content, mapping(membersOf(append(slices.Clone(who), f.fields...), o)))

@@ -77,7 +77,7 @@ func (k *Keeper) CreateLocation(ctx context.Context, e Edit) (NamedLocation, Che
 	if err != nil {
 		return l, Checked{}, err
 	}
-	l.ID = newID()
+	l.ID = db.NewID(e.At)
 	return k.saveLocation(ctx, e, created(l))
 }
 

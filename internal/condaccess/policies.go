@@ -2,22 +2,11 @@ package condaccess
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 
 	"cardea/internal/audit"
 	"cardea/internal/db"
 	"cardea/internal/odata"
 )
-
-// newID is a random GUID (RFC 9562 §5.4).
-func newID() string {
-	var g [16]byte
-	rand.Read(g[:])
-	g[6], g[8] = g[6]&0x0f|0x40, g[8]&0x3f|0x80
-	h := hex.EncodeToString(g[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
 
 func (x *row) policy() (Policy, error) {
 	p, err := decodePolicy(x.document)
@@ -122,7 +111,7 @@ func (k *Keeper) CreatePolicy(ctx context.Context, e Edit) (Policy, Checked, err
 	if err != nil {
 		return p, Checked{}, err
 	}
-	p.ID = newID()
+	p.ID = db.NewID(e.At)
 	return k.savePolicy(ctx, e, created(p))
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"cardea/internal/db"
 	"cardea/internal/odata"
@@ -117,7 +118,7 @@ func (k *Keeper) CreateStrength(ctx context.Context, e Edit) (Strength, Checked,
 	if err != nil {
 		return s, Checked{}, err
 	}
-	s.ID = newID()
+	s.ID = db.NewID(e.At)
 	return k.saveStrength(ctx, e, created(s))
 }
 
@@ -166,7 +167,7 @@ func (k *Keeper) PutConfiguration(ctx context.Context, strengthID, id string, e 
 		var err error
 		if id == "" {
 			c, err = ReadConfiguration(e.Body)
-			c.ID = newID()
+			c.ID = db.NewID(e.At)
 		} else {
 			i := s.configuration(id)
 			if i < 0 {
@@ -248,7 +249,7 @@ func (k *Keeper) changeStrength(ctx context.Context, id string, e Edit, to func(
 
 func (k *Keeper) saveStrength(ctx context.Context, e Edit, to step[Strength]) (Strength, Checked, error) {
 	return saved(ctx, k, e, to, func(q db.Querier, e Edit, was *Strength, next Strength, c *Checked) (Strength, error) {
-		next.name(was)
+		next.name(was, e.At)
 		c.Warnings = next.Warnings()
 		if was != nil {
 			var err error
@@ -265,11 +266,11 @@ func (k *Keeper) saveStrength(ctx context.Context, e Edit, to step[Strength]) (S
 }
 
 // name gives ids to the configurations that have none of before.
-func (s *Strength) name(before *Strength) {
+func (s *Strength) name(before *Strength, now time.Time) {
 	list := make([]Configuration, len(s.CombinationConfigurations))
 	for i, c := range s.CombinationConfigurations {
 		if before == nil || before.configuration(c.ID) < 0 && !isGUID(c.ID) {
-			c.ID = newID()
+			c.ID = db.NewID(now)
 		}
 		list[i] = c
 	}
